@@ -1,0 +1,134 @@
+"""Serve SayWhere: `python app.py`, then open the address it prints."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+DEFAULT_CHECKPOINT = Path(__file__).resolve().parent / "assets" / "saywhere.safetensors"
+EPILOG = """\
+Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
+SAYWHERE_DEVICE; the command line wins.
+
+examples:
+  python app.py                                the page on http://127.0.0.1:7860, this computer only
+  python app.py --host 0.0.0.0 --port 8000     for everyone on the network
+  python app.py --checkpoint my.safetensors    a model of your own (python -m captioner train --help)
+  SAYWHERE_PORT=8000 python app.py             the same as --port 8000
+"""
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """What to serve and where."""
+
+    host: str
+    port: int
+    checkpoint: Path
+    device: str
+
+
+class UnusableAddressError(ValueError):
+    """The page cannot be served at this host and port."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage lines."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows what is possible)\n")
+
+
+def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> ServerOptions:
+    """Options from the command line, then the environment, then the defaults; exits with code 2 when wrong."""
+    parser = _Parser(
+        prog="app.py",
+        description="Serve SayWhere, a page that captions photos and shows where it looked for every word.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+    def default(name: str, otherwise: str) -> str:
+        return environment.get(f"SAYWHERE_{name}") or otherwise
+
+    parser.add_argument(
+        "--host",
+        default=default("HOST", "127.0.0.1"),
+        help="address to listen on; 0.0.0.0 for all (default: 127.0.0.1)",
+    )
+    parser.add_argument("--port", type=_port, default=default("PORT", "7860"), help="1 to 65535 (default: 7860)")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=default("CHECKPOINT", str(DEFAULT_CHECKPOINT)),
+        help="model file (default: assets/saywhere.safetensors)",
+    )
+    parser.add_argument("--device", default=default("DEVICE", "cpu"), help="cpu, cuda, cuda:1, mps (default: cpu)")
+    found = parser.parse_args(arguments)
+    return ServerOptions(found.host, found.port, found.checkpoint, found.device)
+
+
+def check_address(host: str, port: int) -> None:
+    """Find out before the model is loaded whether the page can be served there.
+
+    Raises:
+        UnusableAddressError: the port is taken or not allowed, or the host is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as problem:
+        reason = problem.strerror or "not usable"
+        raise UnusableAddressError(
+            f"{host}:{port} cannot be used ({reason.lower()}): choose another --port or --host."
+        ) from problem
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load the model, serve the page until stopped; 0 when it ended well, 2 when it could not start."""
+    # Before gradio is imported: nothing is reported, nothing is fetched.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
+    from captioner.captioner import Captioner
+    from captioner.errors import CaptionerError
+
+    try:
+        check_address(options.host, options.port)
+        captioner = Captioner.load(options.checkpoint, options.device)
+    except (CaptionerError, UnusableAddressError) as problem:
+        return _stop(str(problem))
+    from demo.page import build_page, launch_page
+
+    page = build_page(captioner)
+    try:
+        address = launch_page(page, options.host, options.port)
+    except OSError:
+        return _stop(f"{options.host}:{options.port} was taken meanwhile: choose another --port.")
+    sys.stdout.write(f"SayWhere is ready: {address} (stop it with Ctrl+C)\n")
+    sys.stdout.flush()
+    page.block_thread()
+    return 0
+
+
+def _port(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, got {value!r}")
+    return int(value)
+
+
+def _stop(sentence: str) -> int:
+    sys.stderr.write(f"app.py: {sentence}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

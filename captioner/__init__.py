@@ -1,0 +1,68 @@
+"""SayWhere's captioner: a photo in; captions, where each word looked, and what else could have been said, out.
+
+The road a photo takes, and who owns each part of it:
+
+    photo file, upload, webcam
+      | open_photo, prepare_photo          captioner.photo
+    pixels (3, S, S)                       the whole photo, upright, squashed to the square the model knows
+      | Encoder                            captioner.encoder
+    FeatureGrid                            annotations (P, L, D): L = H * W cells of P photos
+      | beam_search                        captioner.beam_search
+      |   AttentionDecoder, one step       captioner.decoder
+    SearchResult                           hypotheses best first, and the whole tree
+      | Captioner                          captioner.captioner
+    Description                            captioner.caption
+      |   Caption                          words, log-probabilities, attention (T, H, W), gate, alternatives
+      |   Branch                           one word the search looked at, pruned ones included
+
+Words and token ids meet in captioner.vocabulary; a model's one file is captioner.checkpoint; every error is in
+captioner.errors. `python -m captioner` is the command line; captioner.training is for those who train.
+
+    captioner = Captioner.load("model.safetensors")
+    description = captioner.describe(open_photo("dog.jpg"))
+    best = description.at_width(5)[0]
+    best.text, best.attention.shape        # "a dog runs on the grass", (6, 14, 14)
+"""
+
+from captioner.beam_search import SearchOptions
+from captioner.caption import Branch, Caption, Description
+from captioner.captioner import Captioner
+from captioner.checkpoint import Checkpoint, ModelCard, load_checkpoint, save_checkpoint
+from captioner.encoder import FeatureGrid
+from captioner.errors import (
+    CaptionerError,
+    CheckpointError,
+    DataError,
+    DecoderError,
+    EncoderError,
+    PhotoError,
+    RecordError,
+    SearchError,
+    VocabularyError,
+)
+from captioner.photo import CellGeometry, PhotoSettings, open_photo
+
+__all__ = [
+    "Branch",
+    "Caption",
+    "Captioner",
+    "CaptionerError",
+    "CellGeometry",
+    "Checkpoint",
+    "CheckpointError",
+    "DataError",
+    "DecoderError",
+    "Description",
+    "EncoderError",
+    "FeatureGrid",
+    "ModelCard",
+    "PhotoError",
+    "PhotoSettings",
+    "RecordError",
+    "SearchError",
+    "SearchOptions",
+    "VocabularyError",
+    "load_checkpoint",
+    "open_photo",
+    "save_checkpoint",
+]

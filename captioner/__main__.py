@@ -1,0 +1,49 @@
+"""The command line: `python -m captioner caption | train | evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from captioner.commands import caption, evaluate, train
+from captioner.errors import CaptionerError
+
+DESCRIPTION = """\
+Say what is in a photo and show where every word looked.
+
+  caption    caption photos with a trained model
+  train      train a model on captioned photos
+  evaluate   score a model on captioned photos
+
+Start with:  python -m captioner caption PHOTO.jpg
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m captioner", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{caption,train,evaluate}")
+    for module in (caption, train, evaluate):
+        module.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 2 something given cannot be used, 130 stopped by the user."""
+    options = build_parser().parse_args(arguments)
+    try:
+        code: int = options.run_command(options)
+    except CaptionerError as problem:
+        print(f"captioner: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("captioner: stopped", file=sys.stderr)
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""What the captioner says, free of any framework: NumPy arrays and strings that save and load as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioner.errors import RecordError, SearchError
+from captioner.vocabulary import detokenize
+
+RECORD_FORMAT = "saywhere-description-1"
+FATES = ("kept", "finished", "pruned", "cut")
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no truth value to compare with
+class Caption:
+    """One caption of one photo, with where each of its T words looked on the H x W grid.
+
+    Attributes:
+        words: T words.
+        log_probs: (T,) natural-log probability of each word given those before it, <= 0.
+        end_log_prob: log-probability of stopping after the last word; None when unfinished.
+        attention: (T, H, W), each map sums to 1; computed just before the word was chosen.
+        gate: (T,) mean of the gate, 0 (context shut out) to 1.
+        alternatives: per word, the best few (word, log-probability) of that step, best first.
+        score: what the search ranked by, the length-normalised log-probability.
+        finished: whether the model chose to stop, rather than being cut off.
+
+    Raises:
+        RecordError: the parts do not hold together, or a number lies outside its range.
+    """
+
+    words: tuple[str, ...]
+    log_probs: Floats
+    end_log_prob: float | None
+    attention: Floats
+    gate: Floats
+    alternatives: tuple[tuple[tuple[str, float], ...], ...]
+    score: float
+    finished: bool
+
+    def __post_init__(self) -> None:
+        count = len(self.words)
+        if self.attention.ndim != 3 or len(self.attention) != count:
+            raise RecordError(f"expected attention ({count}, height, width), got {self.attention.shape}")
+        for name, shape in (("log_probs", self.log_probs.shape), ("gate", self.gate.shape)):
+            if shape != (count,):
+                raise RecordError(f"expected {name} for {count} words, got shape {shape}")
+        if len(self.alternatives) != count:
+            raise RecordError(f"expected alternatives for {count} words, got {len(self.alternatives)}")
+        if not np.allclose(self.attention.sum(axis=(1, 2)), 1.0, atol=1e-2) or (self.attention < 0).any():
+            raise RecordError("expected attention that is not negative and sums to 1 for every word")
+        if self.finished != (self.end_log_prob is not None):
+            raise RecordError("expected end_log_prob for a finished caption and none for an unfinished one")
+        said = np.append(self.log_probs, [self.score, self.end_log_prob or 0.0])
+        if not np.isfinite(said).all() or said.max() > 1e-4:  # 1e-4: what rounding may add
+            raise RecordError("expected log-probabilities and a score that are finite and not above 0")
+        if not ((self.gate >= 0) & (self.gate <= 1 + 1e-4)).all():
+            raise RecordError("expected a gate of 0 to 1 for every word")
+
+    @property
+    def text(self) -> str:
+        """The words as people read them."""
+        return detokenize(self.words)
+
+    @property
+    def log_prob(self) -> float:
+        """Log-probability of the whole caption, its end included when finished."""
+        return float(self.log_probs.sum(dtype=np.float64)) + (self.end_log_prob or 0.0)
+
+    @property
+    def probabilities(self) -> Floats:
+        """(T,) probability of each word given those before it."""
+        probabilities: Floats = np.exp(self.log_probs)
+        return probabilities
+
+    @property
+    def effective_cells(self) -> Floats:
+        """(T,) exp of the map's entropy: 1 when one cell has all the weight, H * W when all share it evenly."""
+        weights = self.attention.astype(np.float64)  # (T, H, W)
+        entropy = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(axis=(1, 2))  # (T,); 0 log 0 is 0
+        cells: Floats = np.exp(entropy).astype(np.float32)
+        return cells
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One word the search considered, in its tree; see `captioner.beam_search.Node`."""
+
+    step: int
+    parent: int
+    word: str
+    log_prob: float
+    total: float
+    score: float
+    fate: str
+    margin: float
+
+    def __post_init__(self) -> None:
+        if self.fate not in FATES:
+            raise RecordError(f"expected a fate out of {', '.join(FATES)}, got {self.fate!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """Everything said about one photo, at every beam width searched.
+
+    Attributes:
+        captions: the distinct captions of all widths.
+        ranking: width to places in `captions`, best first.
+        trees: width to every branch its search looked at, parents before children.
+        grid: (rows, columns) of the attention maps.
+        native: (rows, columns) the encoder really computed; differs from `grid` when stretched.
+        model: name of the model that spoke.
+
+    Raises:
+        RecordError: the parts do not hold together.
+    """
+
+    captions: tuple[Caption, ...]
+    ranking: Mapping[int, tuple[int, ...]]
+    trees: Mapping[int, tuple[Branch, ...]]
+    grid: tuple[int, int]
+    native: tuple[int, int]
+    model: str
+
+    def __post_init__(self) -> None:
+        if not self.captions or not self.ranking or any(not places for places in self.ranking.values()):
+            raise RecordError("expected at least one caption at every beam width")
+        places = {place for ranked in self.ranking.values() for place in ranked}
+        if not places <= set(range(len(self.captions))):
+            raise RecordError(f"expected rankings over {len(self.captions)} captions, got place {max(places)}")
+        for caption in self.captions:
+            if caption.attention.shape[1:] != self.grid:
+                raise RecordError(f"expected maps of {self.grid} cells, got {caption.attention.shape[1:]}")
+        if self.trees.keys() != self.ranking.keys():
+            raise RecordError(f"expected a tree for each width of {self.widths}, got {tuple(sorted(self.trees))}")
+        for tree in self.trees.values():
+            if not all(-1 <= branch.parent < place for place, branch in enumerate(tree)):
+                raise RecordError("expected trees whose parents come before their children")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The beam widths that were searched, ascending."""
+        return tuple(sorted(self.ranking))
+
+    def at_width(self, width: int) -> tuple[Caption, ...]:
+        """The captions found with a beam of `width`, best first.
+
+        Raises:
+            SearchError: that width was not searched.
+        """
+        if width not in self.ranking:
+            raise SearchError(f"expected a beam width out of {self.widths}, got {width}")
+        return tuple(self.captions[place] for place in self.ranking[width])
+
+    def to_json(self, width: int) -> dict[str, Any]:
+        """The public form, for the API: the captions of one width with their words and maps."""
+        return {
+            "captions": [_public(caption) for caption in self.at_width(width)],
+            "grid": list(self.grid),
+            "model": self.model,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the whole record as JSON; the file appears whole or not at all."""
+        record = {
+            "format": RECORD_FORMAT,
+            "captions": [_to_record(caption) for caption in self.captions],
+            "ranking": {str(width): list(places) for width, places in self.ranking.items()},
+            "trees": {str(width): [list(asdict(b).values()) for b in tree] for width, tree in self.trees.items()},
+            "grid": list(self.grid),
+            "native": list(self.native),
+            "model": self.model,
+        }
+        write_whole(path, json.dumps(record, ensure_ascii=False))
+
+    @classmethod
+    def load(cls, path: Path) -> Description:
+        """Read a saved record.
+
+        Raises:
+            RecordError: the file is missing, no record, or does not hold together.
+        """
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
+                raise RecordError(f"{path.name} is no saved description: expected format {RECORD_FORMAT}")
+            rows, columns = record["grid"]
+            return cls(
+                captions=tuple(_from_record(item, rows, columns) for item in record["captions"]),
+                ranking={int(width): tuple(places) for width, places in record["ranking"].items()},
+                trees={int(width): tuple(Branch(*item) for item in tree) for width, tree in record["trees"].items()},
+                grid=(rows, columns),
+                native=(record["native"][0], record["native"][1]),
+                model=str(record["model"]),
+            )
+        except RecordError:
+            raise
+        # A RecursionError comes from brackets nested by the thousand.
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as problem:
+            raise RecordError(f"{path.name} cannot be read back as a description: save it again") from problem
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that others see either not at all or complete.
+
+    Raises:
+        RecordError: the folder does not exist or cannot be written.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as problem:
+        raise RecordError(f"{path} could not be written: choose a folder that exists and can be written") from problem
+
+
+def _public(caption: Caption) -> dict[str, Any]:
+    words = [
+        {
+            "word": word,
+            "probability": float(caption.probabilities[index]),
+            "gate": float(caption.gate[index]),
+            "attention": caption.attention[index].astype(float).tolist(),
+        }
+        for index, word in enumerate(caption.words)
+    ]
+    return {"text": caption.text, "score": caption.score, "finished": caption.finished, "words": words}
+
+
+def _to_record(caption: Caption) -> dict[str, Any]:
+    record = {item.name: getattr(caption, item.name) for item in fields(caption)}
+    for name in ("log_probs", "attention", "gate"):
+        record[name] = [float(f"{value:.7g}") for value in record[name].reshape(-1)]
+    return record
+
+
+def _from_record(record: Mapping[str, Any], rows: int, columns: int) -> Caption:
+    words = tuple(str(word) for word in record["words"])
+    return Caption(
+        words=words,
+        log_probs=_floats(record["log_probs"]),
+        end_log_prob=None if record["end_log_prob"] is None else float(record["end_log_prob"]),
+        attention=_floats(record["attention"]).reshape(len(words), rows, columns),
+        gate=_floats(record["gate"]),
+        alternatives=tuple(tuple((str(word), float(value)) for word, value in step) for step in record["alternatives"]),
+        score=float(record["score"]),
+        finished=bool(record["finished"]),
+    )
+
+
+def _floats(values: Sequence[float]) -> Floats:
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        return np.asarray(values, dtype=np.float32)

@@ -1,0 +1,93 @@
+"""`python -m captioner caption`: photos in, ranked captions out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captioner.beam_search import SearchOptions
+from captioner.errors import PhotoError
+
+if TYPE_CHECKING:
+    from captioner.caption import Description
+
+DESCRIPTION = """\
+Caption photos. Each gets a table of its alternatives, best first: rank, score, probability, words.
+
+  python -m captioner caption beach.jpg
+  python -m captioner caption *.jpg --beam-width 10 --json
+  python -m captioner caption beach.jpg --save out     the maps as out/beach.png, the record as out/beach.json
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "caption",
+        help="caption photos with a trained model",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photo files")
+    parser.add_argument("--beam-width", type=int, default=5, metavar="K", help="hypotheses kept (default 5)")
+    parser.add_argument("--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per photo and line")
+    parser.add_argument("--save", type=Path, default=None, metavar="DIR", help="write overlay sheets and records here")
+    parser.set_defaults(run_command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Caption the photos; returns 0, or 2 when at least one of them could not be captioned."""
+    from captioner.captioner import Captioner
+    from captioner.checkpoint import default_checkpoint
+    from captioner.photo import open_photo
+
+    search = SearchOptions(widths=(options.beam_width,))  # refuses a bad width before the model is loaded
+    captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
+    if options.save is not None:
+        make_folder(options.save)
+    failures: list[PhotoError] = []
+    for path in options.photos:
+        try:
+            photo = open_photo(path)
+        except PhotoError as problem:
+            failures.append(problem)
+            continue
+        description = captioner.describe(photo, search)
+        report = json_line if options.json else table
+        print(report(path, description, options.beam_width), flush=True)
+        if options.save is not None:
+            save(description, photo, options.beam_width, options.save / path.stem)
+    if failures:
+        raise PhotoError("\n".join(str(problem) for problem in failures))
+    return 0
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder results are saved to.
+
+    Raises:
+        PhotoError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise PhotoError(f"{folder} cannot be made a folder: choose another place to save to") from problem
+
+
+def json_line(path: Path, description: Description, width: int) -> str:
+    """The API's object of one photo, on one line."""
+    return json.dumps({"photo": str(path), **description.to_json(width)}, ensure_ascii=False)
+
+
+def table(path: Path, description: Description, width: int) -> str:
+    """The alternatives of one photo, best first."""
+    lines = [str(path), "rank   score  probability  caption"]
+    for rank, caption in enumerate(description.at_width(width), start=1):
+        mark = "" if caption.finished else " ..."
+        probability = 2.718281828459045**caption.log_prob
+        lines.append(f"{rank:4d}  {caption.score:6.3f}  {probability:11.2e}  {caption.text}{mark}")
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""`python -m captioner evaluate`: a model's scores and the health of its attention on one split."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from captioner.errors import SearchError
+
+DESCRIPTION = """\
+Score a model on captioned photos with the official scorer (BLEU, METEOR, ROUGE-L, CIDEr), and report how varied its
+captions are and whether its maps are worth looking at. Needs the packages in captioner/training/requirements.txt,
+and Java for the official tokenizer and METEOR.
+
+  python -m captioner evaluate --data flickr8k --split test --beam-width 1,3,5,10 --json scores.json
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="score a model on captioned photos",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of captioned photos")
+    parser.add_argument("--split", default="val", help="train, val (default) or test")
+    parser.add_argument("--beam-width", default="1,3,5,10", metavar="K,K", help="widths to score (default 1,3,5,10)")
+    parser.add_argument("--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos described together")
+    parser.add_argument("--limit", type=int, default=None, metavar="N", help="only the first N photos")
+    parser.add_argument("--tokenizer", default="ptb", help="ptb (official, needs Java; default) or simple")
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("--captions", action="store_true", help="put every caption into the JSON too")
+    parser.set_defaults(run_command=run)
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Beam widths written as "1,3,5", ascending.
+
+    Raises:
+        SearchError: something that is no whole number.
+    """
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError as problem:
+        raise SearchError(f"expected beam widths such as 1,3,5, got {text!r}") from problem
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate; returns the exit code."""
+    from captioner.captioner import Captioner
+    from captioner.checkpoint import default_checkpoint
+    from captioner.training.data import load_data
+    from captioner.training.evaluate import EvaluateOptions, evaluate, write_report
+
+    chosen = EvaluateOptions(
+        options.split, parse_widths(options.beam_width), options.batch_size, options.limit, options.tokenizer
+    )
+    data = load_data(options.data)
+    captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
+    report = evaluate(captioner, data, chosen)
+    print(report.table())
+    if options.json is not None:
+        write_report(report, options.json, options.captions)
+        print(f"written to {options.json}")
+    return 0

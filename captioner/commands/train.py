@@ -1,0 +1,115 @@
+"""`python -m captioner train`: a model out of captioned photos."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+from captioner.encoder import ENCODER_NAMES, EncoderOptions
+from captioner.photo import PhotoSettings
+
+DESCRIPTION = """\
+Train a captioner on a folder of captioned photos (captions.json and images/, or a Karpathy JSON and its photos).
+
+The frozen part of the encoder is run once and what it gives is kept in the --run folder. Stop the command when you
+like: the same command goes on where it was. The best epoch by validation CIDEr is always in --out; a log and a
+learning curve are in the --run folder. On several GPUs: accelerate launch -m captioner train ...
+Needs the packages in captioner/training/requirements.txt.
+
+  python -m captioner train --data flickr8k --out model.safetensors --run runs/first
+"""
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# flag, type, help; the defaults are those of TrainOptions.
+NUMBERS = (
+    ("epochs", int, "passes over the training photos"),
+    ("frozen_epochs", int, "epochs before the encoder starts to learn"),
+    ("photos_per_batch", int, "photos per optimiser step, each with all its captions"),
+    ("learning_rate", float, "highest learning rate of the decoder"),
+    ("encoder_learning_rate", float, "highest learning rate of the encoder"),
+    ("weight_decay", float, "AdamW weight decay"),
+    ("label_smoothing", float, "share of the target spread over all words"),
+    ("dropout", float, "dropout of the decoder"),
+    ("word_dropout", float, "probability that a given word is hidden"),
+    ("doubly_stochastic", float, "weight of the penalty that spreads attention over all cells"),
+    ("average", float, "decay of the running weight average"),
+    ("clip_norm", float, "longest gradient"),
+    ("embedding_dim", int, "length of a word vector"),
+    ("hidden_dim", int, "length of the LSTM state"),
+    ("attention_dim", int, "length of the attention space"),
+    ("min_count", int, "times a word must occur to be learnt"),
+    ("max_words", int, "longer captions are cut"),
+    ("patience", int, "epochs without improvement before stopping"),
+    ("save_minutes", float, "minutes between resumable states"),
+    ("seed", int, "of everything random"),
+)
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its flags."""
+    from captioner.training.options import TrainOptions
+
+    defaults = {item.name: item.default for item in fields(TrainOptions)}
+    parser = commands.add_parser(
+        "train",
+        help="train a model on captioned photos",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of captioned photos")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
+    parser.add_argument("--run", type=Path, default=Path("runs/train"), metavar="DIR", help="state, cache, log, curve")
+    parser.add_argument("--encoder", choices=ENCODER_NAMES, default="tf_efficientnet_lite2", help="which encoder")
+    parser.add_argument("--output-stride", type=int, choices=(16, 32), default=32, help="photo pixels per cell side")
+    parser.add_argument("--stretch", type=int, default=None, help="stretch the grid to N x N cells (the tutorial: 14)")
+    parser.add_argument("--size", type=int, default=448, help="side of the square the encoder sees, in pixels")
+    parser.add_argument("--detail", type=int, default=224, help="reduce photos to this side first; 0 for no reduction")
+    parser.add_argument("--from-scratch", action="store_true", help="start the encoder from random weights")
+    parser.add_argument("--frozen", action="store_true", help="never train the encoder")
+    parser.add_argument("--tune-from", type=int, default=defaults["tune_from"], metavar="STAGE",
+                        help="first encoder stage that learns (default %(default)s)")  # fmt: skip
+    parser.add_argument("--no-cache", action="store_true", help="run the frozen stages every epoch, keep nothing")
+    parser.add_argument("--no-flip", action="store_true", help="never mirror photos")
+    parser.add_argument("--tutorial-decoder", action="store_true", help="the tutorial's decoder, without our options")
+    parser.add_argument("--compile", action="store_true", help="speed up with torch.compile")
+    parser.add_argument("--name", default="saywhere", help="the model's name")
+    parser.add_argument("--trained-on", default="", help="one line about the photos, shown on the page")
+    for name, kind, explanation in NUMBERS:
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, type=kind, default=defaults[name], help=f"{explanation} (default %(default)s)")
+    parser.set_defaults(run_command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train; returns the exit code."""
+    from captioner.training.options import TrainOptions
+    from captioner.training.train import train
+
+    resnet = options.encoder == "resnet101"
+    progress = train(
+        TrainOptions(
+            data=options.data,
+            out=options.out,
+            run=options.run,
+            encoder=EncoderOptions(options.encoder, options.output_stride, options.stretch),
+            photo=PhotoSettings(
+                size=options.size,
+                detail=options.detail or None,
+                mean=IMAGENET_MEAN if resnet else (0.5, 0.5, 0.5),
+                deviation=IMAGENET_DEVIATION if resnet else (0.5, 0.5, 0.5),
+            ),
+            pretrained=not options.from_scratch,
+            tune_from=None if options.frozen else options.tune_from,
+            cache_features=not options.no_cache,
+            flip=not options.no_flip,
+            tutorial_decoder=options.tutorial_decoder,
+            compile=options.compile,
+            name=options.name,
+            trained_on=options.trained_on or f"the photos of {options.data.name}",
+            **{name: getattr(options, name) for name, _, _ in NUMBERS},
+        )
+    )
+    print(f"best validation CIDEr {progress.best_cider:.3f} at epoch {progress.best_epoch + 1}: {options.out}")
+    return 0

@@ -1,0 +1,112 @@
+"""Captioned photos on disk: a folder's `captions.json`, or a Karpathy split file beside the photos."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from captioner.errors import DataError
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One photo and what people said of it.
+
+    Attributes:
+        filename: the photo's name, unique in its data set.
+        path: where the photo lies.
+        split: "train", "val" or "test".
+        captions: sentences as written, one or more.
+    """
+
+    filename: str
+    path: Path
+    split: str
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CaptionData:
+    """All captioned photos of one folder, in the file's order."""
+
+    examples: tuple[Example, ...]
+
+    def split(self, name: str) -> tuple[Example, ...]:
+        """The examples of one split.
+
+        Raises:
+            DataError: the split is unknown or holds no photo.
+        """
+        if name not in SPLITS:
+            raise DataError(f"expected a split out of {', '.join(SPLITS)}, got {name!r}")
+        chosen = tuple(example for example in self.examples if example.split == name)
+        if not chosen:
+            held = sorted({example.split for example in self.examples})
+            raise DataError(f"no photo of this data set is in the split {name!r}: choose out of {', '.join(held)}")
+        return chosen
+
+
+def load_data(folder: Path) -> CaptionData:
+    """Read a data folder.
+
+    Two layouts are understood. `captions.json`: a list of `{filename, split, captions}`, photos under `images/`.
+    Any other single JSON file in Karpathy's format (`{"images": [{filename, filepath?, split, sentences}]}`, split
+    "restval" counted as train), photos under `images/` or beside the file. Photos known by labels alone
+    (`"kind": "labels"`) are passed over.
+
+    Raises:
+        DataError: the folder is missing or empty, the JSON is of another shape, a photo has no caption or a
+            caption no photo.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder: give the folder that holds captions.json and images/")
+    records = _read_records(folder)
+    photos = folder / "images" if (folder / "images").is_dir() else folder
+    examples = tuple(_example(record, photos) for record in records if record.get("kind") != "labels")
+    if not examples:
+        raise DataError(f"{folder} holds no captioned photo: its JSON file lists none")
+    seen: set[str] = set()
+    for example in examples:
+        if example.filename in seen:
+            raise DataError(f"{example.filename} is listed twice: a photo's captions belong in one record")
+        seen.add(example.filename)
+    return CaptionData(examples)
+
+
+def _read_records(folder: Path) -> list[dict[str, Any]]:
+    named = folder / "captions.json"
+    candidates = [named] if named.is_file() else sorted(folder.glob("*.json"))
+    if len(candidates) != 1:
+        found = "none" if not candidates else ", ".join(path.name for path in candidates[:4])
+        raise DataError(f"{folder} needs captions.json or exactly one Karpathy JSON file, found {found}")
+    try:
+        content = json.loads(candidates[0].read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(f"{candidates[0]} is no readable JSON: {problem}") from problem
+    records = content.get("images") if isinstance(content, dict) else content
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise DataError(f"{candidates[0]} is neither a list of photos nor a Karpathy file with a list under 'images'")
+    return records
+
+
+def _example(record: dict[str, Any], photos: Path) -> Example:
+    filename, split = record.get("filename"), record.get("split")
+    if not isinstance(filename, str) or not filename:
+        raise DataError(f"a record has no filename: {str(record)[:80]}")
+    split = "train" if split == "restval" else split
+    if split not in SPLITS:
+        raise DataError(f"{filename}: expected a split out of {', '.join(SPLITS)}, got {split!r}")
+    if "sentences" in record:
+        captions = tuple(str(sentence.get("raw") or " ".join(sentence["tokens"])) for sentence in record["sentences"])
+    else:
+        captions = tuple(str(caption) for caption in record.get("captions") or ())
+    if not any(caption.strip() for caption in captions):
+        raise DataError(f"{filename} has no caption: add one, or take the photo out of the list")
+    path = photos / str(record.get("filepath", "")) / filename
+    if not path.is_file():
+        raise DataError(f"{filename} has captions but no photo: expected it at {path}")
+    return Example(filename, path, split, captions)

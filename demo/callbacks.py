@@ -1,0 +1,100 @@
+"""What happens when a visitor or a program asks for a caption: plain functions, no Gradio."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from captioner.beam_search import MAX_WIDTH, SearchOptions
+from captioner.captioner import Captioner
+from captioner.errors import CaptionerError, PhotoError, SearchError
+from captioner.photo import open_photo
+from demo import text
+from demo.view import ProblemView, View, build_problem, build_view
+
+MAX_DATA_ADDRESS = 4_000_000  # characters of a data: address, as many bytes as the guard lets a request have
+
+Upload = Mapping[str, Any]  # what Gradio says of a file: its "path" on the server, or a data: address as "url"
+
+
+def view_photo(captioner: Captioner, uploads: Path, upload: Upload | None) -> View | None:
+    """Caption a photo at every beam width for the page; None clears it.
+
+    A photo that cannot be used gives a problem to show in the caption's place instead of an exception.
+
+    Args:
+        uploads: the folder uploaded files lie in; nothing outside it is opened.
+        upload: what Gradio says of the file.
+    """
+    if upload is None:
+        return None
+    try:
+        photo = open_upload(uploads, upload)
+        return build_view(captioner.describe(photo), photo, captioner.card.trained_on)
+    except CaptionerError as problem:
+        return build_problem(str(problem))
+
+
+def view_failure() -> ProblemView:
+    """What the page shows after an error nobody foresaw."""
+    return build_problem(text.UNEXPECTED)
+
+
+def caption_json(captioner: Captioner, uploads: Path, upload: Upload | None, beam_width: object) -> dict[str, Any]:
+    """The public API: captions of one photo at one beam width, with words and maps.
+
+    Raises:
+        PhotoError: no photo, or one that cannot be used.
+        SearchError: `beam_width` is no whole number from 1 to MAX_WIDTH.
+    """
+    width = read_beam_width(beam_width)
+    if upload is None:
+        raise PhotoError(text.NO_PHOTO)
+    description = captioner.describe(open_upload(uploads, upload), SearchOptions(widths=(width,)))
+    return description.to_json(width)
+
+
+def read_beam_width(value: object) -> int:
+    """Check a beam width that came from outside; 3 and 3.0 are whole numbers, "3" and True are not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MAX_WIDTH or value % 1:
+        raise SearchError(text.beam_width_range(MAX_WIDTH))
+    return int(value)
+
+
+def open_upload(uploads: Path, upload: Upload) -> Image.Image:
+    """The photo of an uploaded file or a data: address.
+
+    Raises:
+        PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
+    """
+    path, address = upload.get("path"), upload.get("url")
+    if path is None:
+        if not address:
+            raise PhotoError(text.NO_PHOTO)
+        return open_photo(read_data_address(str(address)))
+    # A client may name any path. Files are also deleted after a while. In either case where they lie is its business
+    # no more than whether they exist.
+    file = Path(str(path)).resolve()
+    if not file.is_relative_to(uploads.resolve()) or not file.is_file():
+        raise PhotoError(text.PHOTO_GONE)
+    return open_photo(file)
+
+
+def read_data_address(address: str) -> bytes:
+    """The file inside a base64 data: address.
+
+    Raises:
+        PhotoError: it is longer than MAX_DATA_ADDRESS or not base64.
+    """
+    header, _, content = address.partition(",")
+    if len(address) > MAX_DATA_ADDRESS or not (header.startswith("data:") and header.endswith(";base64")):
+        raise PhotoError(text.NOT_BASE64)
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as problem:
+        raise PhotoError(text.NOT_BASE64) from problem

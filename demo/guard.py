@@ -1,0 +1,99 @@
+"""What stands between the network and the page: security headers on every answer, a limit on every JSON request.
+
+Plain ASGI, so that Gradio's event streams are not buffered. Uploads have their own limit (`max_file_size`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+JSON_LIMIT = 4_100_000  # bytes: one photo as a data: address and some room
+
+# Gradio compiles its templates in the browser ('unsafe-eval') and starts from inline scripts and styles.
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "frame-ancestors 'self' https://huggingface.co",
+    )
+)
+HEADERS = (
+    (b"content-security-policy", CONTENT_POLICY.encode("ascii")),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+)
+TOO_LARGE = b'{"detail": "The request is too large: send a smaller photo, or upload it as a file."}'
+
+
+class Guard:
+    """ASGI middleware; `json_limit` is in bytes and applies to every POST except file uploads."""
+
+    def __init__(self, app: App, json_limit: int = JSON_LIMIT) -> None:
+        self.app = app
+        self.json_limit = json_limit
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass a request on, unless it is a POST with too large a body."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            await send(_with_headers(message))
+
+        if scope["method"] != "POST" or scope["path"].endswith("/upload"):
+            await self.app(scope, receive, send_guarded)
+            return
+        body = await _read_body(receive, self.json_limit)
+        if body is None:
+            await _refuse(send_guarded)
+        else:
+            await self.app(scope, _replay(body, receive), send_guarded)
+
+
+async def _read_body(receive: Receive, limit: int) -> bytes | None:
+    """The whole body, or None as soon as it is longer than `limit`."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > limit:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once, then whatever comes next (the client going away)."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again
+
+
+async def _refuse(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 413, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": TOO_LARGE})
+
+
+def _with_headers(message: Message) -> Message:
+    if message["type"] != "http.response.start":
+        return message
+    present = {name.lower() for name, _ in message["headers"]}
+    return {**message, "headers": [*message["headers"], *(pair for pair in HEADERS if pair[0] not in present)]}

@@ -1,0 +1,153 @@
+"""Attention maps to coloured layers on the photo: smoothing, the shared scale, colours. Neither torch nor gradio.
+
+Smoothing is what the well-known PyTorch captioning tutorial does, `skimage.transform.pyramid_expand(map,
+upscale=24, sigma=8)`: linear interpolation followed by a Gaussian a third of a cell wide. Both are linear and
+separable, so one pair of small matrices does it for every word at once, here and in the browser:
+
+    layer (h, w) = rows (h, H) @ map (H, W) @ columns (w, W).T
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.filters import gaussian
+from skimage.transform import resize
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+SIGMA_CELLS = 8 / 24  # the tutorial's sigma of 8 pixels at 24 pixels a cell
+PEAK_SAMPLES = 8  # points a cell at which the highest smoothed weight is looked for
+COLOUR_MAP = "inferno"  # perceptually uniform
+COLOUR_RANGE = (0.30, 0.95)  # its near-black start would darken the photo, its near-white end reads as glare
+STRONGEST_ALPHA = 0.82  # the photo stays visible under the highest weight
+ALPHA_POWER = 0.7  # below 1, so that a thin spread still shows as a tint
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The linear way from the grid to a layer of h x w pixels.
+
+    Attributes:
+        rows: (h, H); every row of it sums to 1.
+        columns: (w, W); every row of it sums to 1.
+    """
+
+    rows: Floats
+    columns: Floats
+
+    def __post_init__(self) -> None:
+        for name, matrix in (("rows", self.rows), ("columns", self.columns)):
+            if matrix.ndim != 2 or not np.allclose(matrix.sum(axis=1), 1.0, atol=1e-4):
+                raise ValueError(f"expected {name} as a matrix whose rows sum to 1, got shape {matrix.shape}")
+
+    def apply(self, maps: Floats) -> Floats:
+        """Spread T maps over the layer, all at once.
+
+        Args:
+            maps: (T, H, W) weight of each cell.
+
+        Returns:
+            (T, h, w) weight per cell at each pixel, the same unit as the maps.
+
+        Raises:
+            ValueError: the maps lie on another grid.
+        """
+        grid = (self.rows.shape[1], self.columns.shape[1])
+        if maps.ndim != 3 or maps.shape[1:] != grid:
+            raise ValueError(f"expected maps (words, {grid[0]}, {grid[1]}), got {maps.shape}")
+        layers: Floats = np.matmul(np.matmul(self.rows, maps), self.columns.T)  # (T, h, w)
+        return layers
+
+    def highest(self, maps: Floats) -> float:
+        """The largest weight the layers of these maps reach, looked for at `PEAK_SAMPLES` points a cell."""
+        sparse = Projection(_thin(self.rows), _thin(self.columns))
+        return float(sparse.apply(maps).max(initial=0.0))
+
+
+def smooth_projection(grid: tuple[int, int], size: tuple[int, int]) -> Projection:
+    """The tutorial's smoothing at the photo's own shape.
+
+    At 24 pixels a cell it equals `pyramid_expand(map, upscale=24, sigma=8)`; at any other size it is the same
+    surface sampled at that size.
+
+    Args:
+        grid: (H, W) cells.
+        size: (w, h) pixels of the layer, in Pillow's order.
+    """
+    (height, width), (layer_width, layer_height) = _checked(grid, size)
+    return Projection(_smooth_matrix(height, layer_height), _smooth_matrix(width, layer_width))
+
+
+def cell_projection(grid: tuple[int, int], size: tuple[int, int]) -> Projection:
+    """The raw cells: each pixel takes the weight of the cell its centre lies in."""
+    (height, width), (layer_width, layer_height) = _checked(grid, size)
+    return Projection(_cell_matrix(height, layer_height), _cell_matrix(width, layer_width))
+
+
+def palette() -> Bytes:
+    """(256, 4) red, green, blue, alpha from weight 0 to the top of the scale.
+
+    Alpha grows with the weight: where the network did not look, the photo is left as it is.
+    """
+    fractions = np.linspace(0.0, 1.0, 256)
+    low, high = COLOUR_RANGE
+    colours = colormaps[COLOUR_MAP](low + (high - low) * fractions)  # (256, 4)
+    colours[:, 3] = STRONGEST_ALPHA * fractions**ALPHA_POWER
+    table: Bytes = np.rint(colours * 255).astype(np.uint8)
+    return table
+
+
+def colour_layers(layers: Floats, top: float) -> Bytes:
+    """Weights to colours on one scale from 0 to `top`.
+
+    Args:
+        layers: (T, h, w) weights, from `Projection.apply`.
+        top: the weight that gets the strongest colour; the same for all words of a caption, so that a flat map
+            looks flat and a sharp one sharp.
+
+    Returns:
+        (T, h, w, 4) red, green, blue, alpha.
+    """
+    fractions = np.clip(layers / top, 0.0, 1.0) if top > 0 else np.zeros_like(layers)
+    return np.take(palette(), np.rint(fractions * 255).astype(np.uint8), axis=0)
+
+
+def render_overlays(photo: Image.Image, maps: Floats, projection: Projection, top: float) -> list[Image.Image]:
+    """The photo at the layer's size once per word, with that word's layer on it."""
+    size = (len(projection.columns), len(projection.rows))
+    ground = photo.convert("RGBA").resize(size, Image.Resampling.LANCZOS)
+    layers = colour_layers(projection.apply(maps), top)
+    return [Image.alpha_composite(ground, Image.fromarray(layer)).convert("RGB") for layer in layers]
+
+
+def _smooth_matrix(cells: int, length: int) -> Floats:
+    """(length, cells): what pyramid_expand's two operations make of each unit vector along one axis."""
+    units = np.eye(cells)
+    spread = resize(units, (length, cells), order=1, mode="reflect", anti_aliasing=False)  # type: ignore[no-untyped-call]
+    sigma = (SIGMA_CELLS * length / cells, 0.0)  # pixels along the axis, nothing across the unit vectors
+    blurred = gaussian(spread, sigma=sigma, mode="reflect")  # type: ignore[no-untyped-call]
+    return np.asarray(blurred, dtype=np.float32)
+
+
+def _cell_matrix(cells: int, length: int) -> Floats:
+    """(length, cells): a single 1 per row, at the cell that holds the pixel's centre."""
+    centres = (np.arange(length) + 0.5) * cells / length
+    matrix: Floats = np.eye(cells, dtype=np.float32)[centres.astype(int)]
+    return matrix
+
+
+def _thin(matrix: Floats) -> Floats:
+    length, cells = matrix.shape
+    return matrix[:: max(1, length // (cells * PEAK_SAMPLES))]
+
+
+def _checked(grid: tuple[int, int], size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    if min(*grid, *size) < 1:
+        raise ValueError(f"expected a grid and a size of at least 1 x 1, got {grid} and {size}")
+    return grid, size

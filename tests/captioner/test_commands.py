@@ -1,0 +1,191 @@
+"""The command line as a person uses it: what it prints, what it writes, what it says when something is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from builders import photo, tiny_checkpoint
+from captioner.__main__ import main
+from captioner.caption import Description
+from captioner.checkpoint import save_checkpoint
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_checkpoint(tiny_checkpoint(), path)
+    return path
+
+
+@pytest.fixture
+def photo_path(tmp_path: Path) -> Path:
+    path = tmp_path / "beach.png"
+    photo(90, 60).save(path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for number in range(3):
+        photo(40, 30, seed=number).save(folder / "images" / f"{number}.png")
+        captions = ["A dog in the water .", "Two red dogs ."]
+        records.append({"filename": f"{number}.png", "split": "test", "captions": captions})
+    (folder / "captions.json").write_text(json.dumps(records))
+    return folder
+
+
+def test_caption_prints_the_alternatives_best_first(
+    checkpoint: Path, photo_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["caption", str(photo_path), "--checkpoint", str(checkpoint), "--beam-width", "4"]) == 0
+    name, header, *rows = capsys.readouterr().out.splitlines()
+    assert name == str(photo_path)
+    assert header.split() == ["rank", "score", "probability", "caption"]
+    assert [int(row.split()[0]) for row in rows] == [1, 2, 3, 4]
+    finished = [float(row.split()[1]) for row in rows if not row.endswith(" ...")]
+    assert finished == sorted(finished, reverse=True)
+    assert all(0 < float(row.split()[2]) <= 1 for row in rows)
+
+
+def test_caption_json_is_the_object_of_the_api(
+    checkpoint: Path, photo_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["caption", str(photo_path), "--checkpoint", str(checkpoint), "--beam-width", "2", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["photo"] == str(photo_path)
+    assert answer["grid"] == [4, 4]
+    assert len(answer["captions"]) == 2
+    word = answer["captions"][0]["words"][0]
+    assert set(word) == {"word", "probability", "gate", "attention"}
+    assert sum(map(sum, word["attention"])) == pytest.approx(1, abs=1e-4)
+
+
+def test_save_writes_the_sheet_and_a_record_that_can_be_read_back(
+    checkpoint: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "deep" / "out"
+    assert main(["caption", str(photo_path), "--checkpoint", str(checkpoint), "--save", str(out)]) == 0
+    printed = capsys.readouterr().out
+    record = Description.load(out / "beach.json")
+    assert record.at_width(5)[0].text in printed
+    with Image.open(out / "beach.png") as sheet:
+        assert min(sheet.size) > 100
+    assert sorted(path.name for path in out.iterdir()) == ["beach.json", "beach.png"]
+
+
+def test_photos_of_the_same_name_do_not_overwrite_each_other(
+    checkpoint: Path, photo_path: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other" / "beach.jpg"
+    other.parent.mkdir()
+    photo(30, 60, seed=5).save(other)
+    out = tmp_path / "out"
+    assert main(["caption", str(photo_path), str(other), "--checkpoint", str(checkpoint), "--save", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["beach-2.json", "beach-2.png", "beach.json", "beach.png"]
+
+
+def test_one_bad_photo_does_not_stop_the_others(
+    checkpoint: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    assert main(["caption", str(broken), str(photo_path), "--checkpoint", str(checkpoint)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out.startswith(str(photo_path))
+    assert captured.err.startswith("captioner: ")
+    assert "broken.jpg" in captured.err
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--beam-width", "0"], "beam widths of 1 to 100, got (0,)"),
+        (["--beam-width", "1000"], "beam widths of 1 to 100, got (1000,)"),
+        (["--checkpoint", "nowhere.safetensors"], "nowhere.safetensors is no file"),
+        (["--device", "tpu-of-tomorrow"], "'tpu-of-tomorrow' cannot be used"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence_and_code_2(
+    checkpoint: Path,
+    photo_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    assert main(["caption", str(photo_path), "--checkpoint", str(checkpoint), *arguments]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_a_missing_photo_and_a_save_folder_that_is_a_file(
+    checkpoint: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["caption", str(tmp_path / "gone.jpg"), "--checkpoint", str(checkpoint)]) == 2
+    assert "gone.jpg" in capsys.readouterr().err
+    assert main(["caption", str(photo_path), "--checkpoint", str(checkpoint), "--save", str(photo_path)]) == 2
+    assert "cannot be made a folder" in capsys.readouterr().err
+
+
+def test_evaluate_prints_a_table_and_writes_json(
+    checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "scores.json"
+    arguments = ["evaluate", "--data", str(data), "--split", "test", "--beam-width", "3,1", "--tokenizer", "simple"]
+    arguments += ["--checkpoint", str(checkpoint), "--json", str(report), "--captions"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "3 photos of test" in printed
+    scores = json.loads(report.read_text())
+    assert list(scores["beam_width"]) == ["1", "3"]
+    assert 0 <= scores["beam_width"]["3"]["scores"]["bleu_1"] <= 1
+    assert scores["beam_width"]["1"]["attention"]["effective_cells"] > 1
+    assert set(scores["captions"]) == {"0.png", "1.png", "2.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--split", "val"], "choose out of test"),
+        (["--split", "all"], "expected a split out of train, val, test"),
+        (["--beam-width", "three"], "expected beam widths such as 1,3,5, got 'three'"),
+        (["--beam-width", "0,3"], "beam widths of 1 to 100"),
+        (["--tokenizer", "words"], "tokenizer"),
+        (["--batch-size", "0"], "batch of 1 photo or more"),
+    ],
+)
+def test_evaluate_refuses_what_it_cannot_do(
+    checkpoint: Path, data: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    basic = ["evaluate", "--data", str(data), "--split", "test", "--tokenizer", "simple"]
+    assert main([*basic, "--checkpoint", str(checkpoint), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_empty_data_folders_are_refused_by_evaluate_and_train(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert main(["evaluate", "--data", str(empty), "--checkpoint", str(checkpoint)]) == 2
+    assert "needs captions.json" in capsys.readouterr().err
+    out, run = tmp_path / "model.safetensors", tmp_path / "run"
+    assert main(["train", "--data", str(empty), "--out", str(out), "--run", str(run)]) == 2
+    assert "needs captions.json" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", [[], ["caption"], ["train"], ["evaluate"]])
+def test_help_teaches(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+    assert stopped.value.code == 0
+    assert "python -m captioner" in capsys.readouterr().out.split("options:")[0]
