@@ -136,9 +136,9 @@ class Description:
     def __post_init__(self) -> None:
         if not self.captions or not self.ranking or any(not places for places in self.ranking.values()):
             raise RecordError("expected at least one caption at every beam width")
-        places = {place for ranked in self.ranking.values() for place in ranked}
-        if not places <= set(range(len(self.captions))):
-            raise RecordError(f"expected rankings over {len(self.captions)} captions, got place {max(places)}")
+        wrong = {p for places in self.ranking.values() for p in places if not 0 <= p < len(self.captions)}
+        if wrong:
+            raise RecordError(f"expected rankings over {len(self.captions)} captions, got place {min(wrong)}")
         for caption in self.captions:
             if caption.attention.shape[1:] != self.grid:
                 raise RecordError(f"expected maps of {self.grid} cells, got {caption.attention.shape[1:]}")
@@ -211,8 +211,8 @@ class Description:
             raise RecordError(f"{path.name} cannot be read back as a description: save it again") from problem
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file that others see either not at all or complete.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that others see either not at all or complete; text is written as UTF-8.
 
     Raises:
         RecordError: the folder does not exist or cannot be written.
@@ -220,8 +220,8 @@ def write_whole(path: Path, text: str) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
             Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         finally:

@@ -25,12 +25,12 @@ class Captioner:
 
     Args:
         checkpoint: the model's parts.
-        device: "cpu", "cuda", "cuda:1", ...
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
         try:
-            self.device = torch.device(device)
+            self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
             self.encoder = checkpoint.encoder.to(self.device).to(memory_format=torch.channels_last)
             self.decoder = checkpoint.decoder.to(self.device).eval()
         except (RuntimeError, AssertionError) as problem:
@@ -40,7 +40,7 @@ class Captioner:
         self.card = checkpoint.card
 
     @classmethod
-    def load(cls, path: Path | str, device: str = "cpu") -> Captioner:
+    def load(cls, path: Path | str, device: str = "auto") -> Captioner:
         """Read a checkpoint file.
 
         Raises:

@@ -163,10 +163,10 @@ def _describe(checkpoint: Checkpoint) -> str:
 def _build(description: Mapping[str, Any]) -> Checkpoint:
     """The model a description tells of, its weights still random."""
     vocabulary = Vocabulary(tuple(description["vocabulary"]))
-    encoder = Encoder(_record(EncoderOptions, description["encoder"]))
+    settings, card = _record(PhotoSettings, description["photo"]), _record(ModelCard, description["card"])
     decoder = AttentionDecoder(_record(DecoderOptions, description["decoder"])).eval()
-    settings = _record(PhotoSettings, description["photo"])
-    return Checkpoint(encoder, decoder, vocabulary, settings, _record(ModelCard, description["card"]))
+    encoder = Encoder(_record(EncoderOptions, description["encoder"]))
+    return Checkpoint(encoder, decoder, vocabulary, settings, card)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -77,24 +77,32 @@ def open_upload(uploads: Path, upload: Upload) -> Image.Image:
         if not address:
             raise PhotoError(text.NO_PHOTO)
         return open_photo(read_data_address(str(address)))
-    # A client may name any path. Files are also deleted after a while. In either case where they lie is its business
-    # no more than whether they exist.
-    file = Path(str(path)).resolve()
-    if not file.is_relative_to(uploads.resolve()) or not file.is_file():
+    if not _lies_in(uploads, str(path)):
         raise PhotoError(text.PHOTO_GONE)
-    return open_photo(file)
+    return open_photo(str(path))
 
 
 def read_data_address(address: str) -> bytes:
     """The file inside a base64 data: address.
 
     Raises:
-        PhotoError: it is longer than MAX_DATA_ADDRESS or not base64.
+        PhotoError: it is another kind of address, longer than MAX_DATA_ADDRESS, or not base64.
     """
-    header, _, content = address.partition(",")
-    if len(address) > MAX_DATA_ADDRESS or not (header.startswith("data:") and header.endswith(";base64")):
+    if not address.startswith("data:"):
+        raise PhotoError(text.NO_OUTSIDE_ADDRESS)
+    header, comma, content = address.partition(",")
+    if len(address) > MAX_DATA_ADDRESS or not comma or not header.endswith(";base64"):
         raise PhotoError(text.NOT_BASE64)
     try:
         return base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError) as problem:
         raise PhotoError(text.NOT_BASE64) from problem
+
+
+def _lies_in(folder: Path, path: str) -> bool:
+    """Whether a file is there and in the folder: a client may name any path, and learns of no other file."""
+    try:
+        file = Path(path).resolve()
+        return file.is_relative_to(folder.resolve()) and file.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a null character, links that go round in a circle
+        return False

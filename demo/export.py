@@ -1,4 +1,4 @@
-"""The overlay sheet: the photo, then one tile per word, like the figures of Xu et al. 2015, with the scale they share."""
+"""The overlay sheet: the photo and one tile per word, like the figures of Xu et al. 2015, and the scale they share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from demo import text
 from demo.overlay import cell_projection, palette, render_overlays, smooth_projection
@@ -21,7 +21,9 @@ GAP = 14
 LABEL_HEIGHT = 34
 TITLE_HEIGHT = 46
 LEGEND_HEIGHT = 56
+SATURATION = 0.4  # of the photo under a map, so that the map's colours stand out
 BAR_SIZE = (256, 14)
+SMALLEST_LETTERS = 11
 PAPER, INK, QUIET = (255, 255, 255), (41, 37, 36), (120, 113, 108)
 
 
@@ -29,7 +31,7 @@ def overlay_sheet(photo: Image.Image, caption: Caption, *, smooth: bool = True) 
     """Draw the sheet of one caption.
 
     Args:
-        photo: the upright RGB photo that was captioned.
+        photo: the upright RGB photo that was captioned; it comes first, plain.
         caption: with T words and their H x W maps.
         smooth: the tutorial's smoothing; False draws the raw cells.
 
@@ -40,8 +42,8 @@ def overlay_sheet(photo: Image.Image, caption: Caption, *, smooth: bool = True) 
     grid = caption.attention.shape[1:]
     projection = (smooth_projection if smooth else cell_projection)((grid[0], grid[1]), size)
     top = projection.highest(caption.attention)
-    tiles = [photo.convert("RGB").resize(size, Image.Resampling.LANCZOS)]
-    tiles += render_overlays(photo, caption.attention, projection, top)
+    tiles = [photo.resize(size, Image.Resampling.LANCZOS)]
+    tiles += render_overlays(ImageEnhance.Color(photo).enhance(SATURATION), caption.attention, projection, top)
     shares = [f"{word}  {100 * share:.0f} %" for word, share in zip(caption.words, caption.probabilities, strict=True)]
     columns = min(COLUMNS, len(tiles))
     rows = math.ceil(len(tiles) / columns)
@@ -81,9 +83,11 @@ def _write(
     room: int,
     colour: tuple[int, int, int] = INK,
 ) -> None:
-    """Write one line, in smaller letters when it would be longer than `room` pixels."""
+    """Write one line no longer than `room` pixels: in smaller letters, and shortened when that is not enough."""
     font = ImageFont.load_default(size)
-    while size > 8 and draw.textlength(words, font=font) > room:
+    while size > SMALLEST_LETTERS and draw.textlength(words, font=font) > room:
         size -= 1
         font = ImageFont.load_default(size)
+    while len(words) > 1 and draw.textlength(words, font=font) > room:
+        words = words[:-2] + "…"
     draw.text(place, words, fill=colour, font=font)

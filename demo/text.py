@@ -37,6 +37,7 @@ VIEWER: Mapping[str, str] = {
     "empty_title": "Give it a photo",
     "empty_text": "Then read its caption word by word: point at a word and see where the network looked.|"
     "Slide the beam width and read what else it could have said.",
+    "waiting": "Looking at the photo …",
     "problem_title": "That did not work",
     "caption_label": "Caption, word by word",
     "caption_hint": "Point at a word, tap it, or walk with the arrow keys ← →",

@@ -6,6 +6,8 @@ import io
 
 import numpy as np
 import torch
+from PIL import Image
+
 from captioner.caption import Caption, Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, ModelCard
@@ -13,7 +15,6 @@ from captioner.decoder import AttentionDecoder, DecoderOptions
 from captioner.encoder import Encoder, EncoderOptions, FeatureGrid
 from captioner.photo import PhotoSettings
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary
-from PIL import Image
 
 WORDS = ("a", "dog", "man", "red", "ball", "in", "the", "grass", "runs", "water", "'s", "two")
 
@@ -43,7 +44,9 @@ def tiny_decoder(annotation_dim: int = 6, seed: int = 0, ours: bool = True) -> A
             if "bias" not in name:
                 # Layers that read a real encoder's many channels get smaller weights, lest everything be 0 or 1.
                 parameter.normal_(0, 0.8 * min(1.0, (16 / parameter.shape[-1]) ** 0.5))
-        decoder.output.weight.mul_(2)
+        decoder.output.bias[tiny_vocabulary().end] = 1.5  # so that captions end before the step limit, some of them
+        if ours:
+            decoder.output_hidden.weight.mul_(5)  # else tied word vectors repeat the last word for ever
     return decoder.eval()
 
 
@@ -69,7 +72,7 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
 
 def tiny_captioner(seed: int = 0) -> Captioner:
     """A captioner with random weights that answers at once."""
-    return Captioner(tiny_checkpoint(seed))
+    return Captioner(tiny_checkpoint(seed), "cpu")
 
 
 def caption(words: tuple[str, ...] = ("a", "dog"), height: int = 2, width: int = 3, seed: int = 0) -> Caption:
@@ -94,7 +97,7 @@ def description(widths: tuple[int, ...] = (1, 2), height: int = 2, width: int = 
     """A description of two captions, without trees."""
     captions = (caption(height=height, width=width), caption(("the", "red", "ball"), height, width, seed=1))
     ranking = {beam: tuple(range(min(beam, 2))) for beam in widths}
-    return Description(captions, ranking, {beam: () for beam in widths}, (height, width), (height, width), "tiny")
+    return Description(captions, ranking, dict.fromkeys(widths, ()), (height, width), (height, width), "tiny")
 
 
 def photo(width: int = 96, height: int = 64, seed: int = 0) -> Image.Image:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from textbook import Language
 from torch import Tensor
 
 from captioner.beam_search import SearchTokens, StepResult
+from textbook import Language
 
 START, END = 0, 1
 A, B, C, D = 2, 3, 4, 5

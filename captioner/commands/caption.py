@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.beam_search import SearchOptions
+from captioner.caption import write_whole
 from captioner.errors import PhotoError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from captioner.caption import Description
 
 DESCRIPTION = """\
@@ -32,8 +37,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photo files")
     parser.add_argument("--beam-width", type=int, default=5, metavar="K", help="hypotheses kept (default 5)")
-    parser.add_argument("--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
+    )
+    parser.add_argument("--device", default="auto", help="auto (default: a GPU where there is one), cpu, cuda, cuda:1, ...")
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo and line")
     parser.add_argument("--save", type=Path, default=None, metavar="DIR", help="write overlay sheets and records here")
     parser.set_defaults(run_command=run)
@@ -60,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         report = json_line if options.json else table
         print(report(path, description, options.beam_width), flush=True)
         if options.save is not None:
-            save(description, photo, options.beam_width, options.save / path.stem)
+            save(description, photo, options.beam_width, options.save, path.stem)
     if failures:
         raise PhotoError("\n".join(str(problem) for problem in failures))
     return 0
@@ -88,6 +95,24 @@ def table(path: Path, description: Description, width: int) -> str:
     lines = [str(path), "rank   score  probability  caption"]
     for rank, caption in enumerate(description.at_width(width), start=1):
         mark = "" if caption.finished else " ..."
-        probability = 2.718281828459045**caption.log_prob
+        probability = math.exp(caption.log_prob)
         lines.append(f"{rank:4d}  {caption.score:6.3f}  {probability:11.2e}  {caption.text}{mark}")
     return "\n".join(lines)
+
+
+def save(description: Description, photo: Image.Image, width: int, folder: Path, name: str) -> None:
+    """Write the best caption's overlay sheet as PNG and the whole record as JSON; nothing there is overwritten.
+
+    Raises:
+        PhotoError: the folder cannot be written.
+    """
+    from captioner.sheet import overlay_sheet
+
+    stem, number = name, 1
+    while (folder / f"{stem}.png").exists() or (folder / f"{stem}.json").exists():
+        number += 1
+        stem = f"{name}-{number}"
+    description.save(folder / f"{stem}.json")
+    picture = io.BytesIO()
+    overlay_sheet(photo, description.at_width(width)[0]).save(picture, "PNG")
+    write_whole(folder / f"{stem}.png", picture.getvalue())

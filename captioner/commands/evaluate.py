@@ -27,8 +27,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of captioned photos")
     parser.add_argument("--split", default="val", help="train, val (default) or test")
     parser.add_argument("--beam-width", default="1,3,5,10", metavar="K,K", help="widths to score (default 1,3,5,10)")
-    parser.add_argument("--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
+    )
+    parser.add_argument("--device", default="auto", help="auto (default: a GPU where there is one), cpu, cuda, cuda:1, ...")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos described together")
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="only the first N photos")
     parser.add_argument("--tokenizer", default="ptb", help="ptb (official, needs Java; default) or simple")

@@ -40,9 +40,7 @@ class TrainingModel(nn.Module):
         self.encoder, self.decoder = encoder, decoder
         self.first_stage, self.label_smoothing, self.doubly_stochastic = first_stage, label_smoothing, doubly_stochastic
 
-    def forward(
-        self, features: Tensor, token_ids: Tensor, lengths: Tensor, given: Tensor, tune: bool
-    ) -> Losses:
+    def forward(self, features: Tensor, token_ids: Tensor, lengths: Tensor, given: Tensor, tune: bool) -> Losses:
         """Losses of one batch.
 
         Args:

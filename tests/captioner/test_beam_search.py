@@ -10,6 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from captioner.beam_search import MAX_WIDTH, SearchOptions, SearchResult, SearchTokens, beam_search
+from captioner.errors import SearchError
 from search_models import (
     CELLS,
     END,
@@ -27,9 +30,6 @@ from search_models import (
     table_language,
 )
 from textbook import Language, textbook_beam_search
-
-from captioner.beam_search import MAX_WIDTH, SearchOptions, SearchResult, SearchTokens, beam_search
-from captioner.errors import SearchError
 
 
 def search(language: Language, options: SearchOptions, tokens: SearchTokens = TOKENS) -> dict[int, SearchResult]:

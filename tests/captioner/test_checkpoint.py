@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import photo, tiny_checkpoint, tiny_vocabulary
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from builders import photo, tiny_checkpoint, tiny_vocabulary
 from captioner import checkpoint as checkpoint_module
 from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
@@ -87,8 +87,8 @@ def refusal(path: Path) -> str:
 
 
 def test_a_loaded_model_says_the_same(model: Checkpoint, saved: Path) -> None:
-    expected = Captioner(model).describe(photo(), WIDTHS)
-    actual = Captioner.load(saved).describe(photo(), WIDTHS)
+    expected = Captioner(model, "cpu").describe(photo(), WIDTHS)
+    actual = Captioner.load(saved, "cpu").describe(photo(), WIDTHS)
     assert actual.ranking == expected.ranking
     assert actual.trees == expected.trees
     for ours, theirs in zip(actual.captions, expected.captions, strict=True):
@@ -120,9 +120,9 @@ def test_half_precision_halves_the_file_and_changes_little(model: Checkpoint, sa
     half = tmp_path / "half.safetensors"
     save_checkpoint(model, half, torch.float16)
     assert half.stat().st_size < 0.55 * saved.stat().st_size
-    loaded = Captioner.load(half)
+    loaded = Captioner.load(half, "cpu")
     assert {p.dtype for p in [*loaded.encoder.parameters(), *loaded.decoder.parameters()]} == {torch.float32}
-    whole = Captioner(model)
+    whole = Captioner(model, "cpu")
     words = ("a", "dog", "in", "the", "grass")
     expected, actual = (c.replay(c.encode([photo()]), words) for c in (whole, loaded))
     np.testing.assert_allclose(actual.log_probs, expected.log_probs, atol=0.05)
@@ -244,10 +244,7 @@ def test_a_flipped_byte_in_the_header(copy: Path) -> None:
     for place in places:
         bits = 1 << chance.randrange(8)
         flip(copy, place, bits)
-        try:
-            refusal(copy)
-        except pytest.fail.Exception:  # a space behind the header may become another blank without any harm
-            assert copy.read_bytes()[place : place + 1].isspace()
+        refusal(copy)
         flip(copy, place, bits)
 
 
@@ -328,6 +325,10 @@ def put(part: str, name: str, value: object) -> Callable[[dict[str, Any], dict[s
     return change
 
 
+def narrow_resnet(description: dict[str, Any], _: dict[str, Tensor]) -> None:
+    description["encoder"].update(name="resnet101", width=1)
+
+
 def drop_weight(_: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     del tensors["decoder.lstm.weight_hh"]
 
@@ -344,7 +345,7 @@ def drop_setting(description: dict[str, Any], _: dict[str, Tensor]) -> None:
     ("change", "message"),
     [
         (put("encoder", "name", "vgg16"), "expected an encoder out of resnet101, .* got 'vgg16'"),
-        (put("encoder", "name", "resnet101"), "expected an encoder of 1280 channels for this decoder, got 2048"),
+        (narrow_resnet, "expected an encoder of 1280 channels for this decoder, got 2048"),
         (put("encoder", "name", "tf_efficientnet_lite1"), "the weights do not fit the encoder it describes"),
         (put("encoder", "speed", 3), "expected the settings .*'stretch'.*got .*'speed'"),
         (put("decoder", "hidden_dim", 11), "the weights do not fit the decoder it describes"),

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from builders import photo, tiny_checkpoint
 from captioner.__main__ import main
 from captioner.caption import Description
 from captioner.checkpoint import save_checkpoint
-from PIL import Image
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from builders import tiny_decoder, tiny_grid
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from builders import tiny_decoder, tiny_grid
 from captioner.decoder import AttentionDecoder, DecoderOptions, DecoderStep
 from captioner.encoder import FeatureGrid
 from captioner.errors import DecoderError

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from search_models import END, TABLE, TOKENS, A, B, LanguageStep, Prefixes, table_language
-from textbook import Language
 from torch import Tensor
 
 from captioner.beam_search import SearchOptions, SearchTokens, Step, StepResult, beam_search
 from captioner.errors import SearchError
 from captioner.search_steps import read_step
+from search_models import END, TABLE, TOKENS, A, B, LanguageStep, Prefixes, table_language
+from textbook import Language
 
 
 def fixed_step(log_probs: Tensor, attention: Tensor, gate: Tensor) -> Step[Prefixes]:
@@ -124,9 +124,8 @@ def read(log_probs: list[float], best: int) -> tuple[list[int], list[float]]:
 def test_equal_log_probabilities_are_ordered_by_token() -> None:
     assert read([-1, -3, -2, -3, -2, -3, -9], best=4) == ([2, 4, 1, 3], [-2, -2, -3, -3])  # a tie across the border
     assert read([-1, -3, -2, -4, -2.5, -5, -9], best=3) == ([2, 4, 1], [-2, -2.5, -3])
-    far_apart = [-9.0] * 3000
-    far_apart[2000], far_apart[1000] = -1.0, -2.0
-    assert read(far_apart, best=3)[0] == [2000, 1000, 1]  # the only tie goes across the border
+    for vocabulary in (5, 8, 12, 3000):  # the only tie goes across the border
+        assert read([-1, -2, *[-9] * (vocabulary - 3), -1.5], best=3)[0] == [vocabulary - 1, 1, 2]
     flat = [-math.log(3000)] * 3000
     assert read(flat, best=10)[0] == list(range(1, 11))
 

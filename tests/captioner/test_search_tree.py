@@ -7,10 +7,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from search_models import END, TABLE, TOKENS, A, B, C, D, LanguageStep, Prefixes, random_language, table_language
 
 from captioner.beam_search import Hypothesis, SearchOptions, SearchResult, beam_search
 from captioner.errors import SearchError
+from search_models import END, TABLE, TOKENS, A, B, C, D, LanguageStep, Prefixes, random_language, table_language
 
 
 def test_hand_written_tree() -> None:

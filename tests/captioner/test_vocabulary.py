@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
-from builders import WORDS, tiny_vocabulary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import WORDS, tiny_vocabulary
+from captioner import vocabulary as vocabulary_module
 from captioner.errors import VocabularyError
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary, detokenize, tokenize
 
@@ -139,3 +142,7 @@ def test_the_order_of_captions_does_not_matter() -> None:
 def test_captions_without_enough_words_are_an_error(captions: list[str]) -> None:
     with pytest.raises(VocabularyError, match="words seen 3 times or more, got none: give more captions"):
         Vocabulary.from_captions(captions, min_count=3)
+
+
+def test_the_examples_in_the_docstrings_are_true() -> None:
+    assert doctest.testmod(vocabulary_module) == (0, 2)

@@ -5,8 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
+from skimage.transform import pyramid_expand
+
 from captioner.photo import CellGeometry
 from demo.overlay import (
+    Floats,
     Projection,
     cell_projection,
     colour_layers,
@@ -14,21 +18,20 @@ from demo.overlay import (
     render_overlays,
     smooth_projection,
 )
-from PIL import Image
-from skimage.transform import pyramid_expand
 
 GRID = (3, 5)  # rows, columns
 
 
-def random_maps(count: int, grid: tuple[int, int], seed: int = 0) -> np.ndarray:
-    maps = np.random.default_rng(seed).random((count, *grid)).astype(np.float32)
-    return maps / maps.sum(axis=(1, 2), keepdims=True)
+def random_maps(count: int, grid: tuple[int, int], seed: int = 0) -> Floats:
+    maps: Floats = np.random.default_rng(seed).random((count, *grid)).astype(np.float32)
+    maps /= maps.sum(axis=(1, 2), keepdims=True)
+    return maps
 
 
 @pytest.mark.parametrize("grid", [(14, 14), (3, 5), (1, 4), (2, 1)])
 def test_smoothing_equals_pyramid_expand_at_24_pixels_a_cell(grid: tuple[int, int]) -> None:
     maps = random_maps(4, grid)
-    expected = np.stack([pyramid_expand(one, upscale=24, sigma=8) for one in maps.astype(np.float64)])
+    expected = np.stack([pyramid_expand(one, 24, 8) for one in maps.astype(np.float64)])  # type: ignore[no-untyped-call]
     smoothed = smooth_projection(grid, (grid[1] * 24, grid[0] * 24)).apply(maps)
     np.testing.assert_allclose(smoothed, expected, atol=1e-6)
 
@@ -120,6 +123,7 @@ def test_maps_on_another_grid_are_refused() -> None:
 
 
 def test_overlay_needs_neither_torch_nor_gradio() -> None:
-    code = "import sys, demo.overlay; print([name for name in ('torch', 'gradio', 'matplotlib.pyplot') if name in sys.modules])"
+    unwanted = "('torch', 'gradio', 'matplotlib.pyplot')"
+    code = f"import sys, demo.overlay; print([name for name in {unwanted} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -8,9 +8,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from builders import caption
 from numpy.typing import NDArray
 
+from builders import caption
 from captioner.caption import Caption
 from captioner.errors import DataError
 from captioner.training.attention_health import AttentionHealth, attention_health, mean_pairwise_difference

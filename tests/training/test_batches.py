@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
 from builders import tiny_vocabulary
 from captioner.training.batches import encode_captions, make_batches
 from captioner.training.data import Example

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builders import photo
 from captioner.errors import DataError
 from captioner.training.data import load_data

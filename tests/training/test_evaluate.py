@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from builders import caption, photo, tiny_captioner
 from PIL import Image
 
+from builders import caption, photo, tiny_captioner
 from captioner.beam_search import SearchOptions
 from captioner.caption import Caption, Description
 from captioner.captioner import Captioner

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from builders import photo
 from captioner.encoder import Encoder, EncoderOptions
 from captioner.photo import PhotoSettings, open_photo, prepare_photo

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+
 from builders import tiny_decoder, tiny_grid, tiny_vocabulary
 from captioner.decoder import Taught
 from captioner.encoder import Encoder, EncoderOptions

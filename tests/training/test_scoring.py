@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -36,7 +37,14 @@ while read -r line; do
   EVAL*) echo 0.5; echo 0.25 ;;
   esac
 done
+exec sleep 100
 """
+DEATHS = (
+    "exit 1",
+    "read -r line; exit 1",
+    "read -r line; echo 1.0; read -r line; exit 1",
+    "read -r line; echo 1.0; read -r line; echo nonsense; exec sleep 100",
+)
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="the official tokenizer and METEOR need Java")
 
 
@@ -178,15 +186,17 @@ def test_a_tokenizer_that_loses_lines(tmp_path: Path, monkeypatch: pytest.Monkey
         score_captions({"1": "a dog"}, {"1": ["a dog"]})
 
 
-@pytest.mark.parametrize("ending", ["exit 1", "read -r line; exit 1", "read -r line; echo 1.0; read -r line; exit 1"])
-def test_a_meteor_that_dies_is_said_so_and_leaves_nothing(
-    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("death", DEATHS)
+def test_a_meteor_that_fails_is_said_so_and_leaves_nothing(
+    death: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = f'case "$*" in *PTBTokenizer*) exec cat ;; esac\necho "no heap left" >&2\n{ending}\n'
+    script = f'case "$*" in *PTBTokenizer*) exec cat ;; esac\necho "no heap left" >&2\n{death}\n'
     install_java(tmp_path, script, monkeypatch)
+    began = time.monotonic()
     with pytest.raises(DataError, match=r"could not run METEOR \(no heap left\): install"):
         score_captions({"1": "a dog"}, {"1": ["a dog"]})
     gc.collect()  # would wait for ever, or warn of open pipes, had METEOR not been put away
+    assert time.monotonic() - began < 60
 
 
 def test_meteor_is_asked_once_per_caption_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,12 +204,14 @@ def test_meteor_is_asked_once_per_caption_and_ends(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PID_FILE", str(pid_file))
     install_java(tmp_path, FAKE_JAVA, monkeypatch)
     references = {"1": ["a ||| dog , runs", "the\ndog"]}
+    began = time.monotonic()
     first, second = score_caption_sets([{"1": "a dog"}, {"1": "the\r\n cat ."}], references)
     assert (first.meteor, second.meteor, first.tokenizer) == (0.25, 0.25, "ptb")
     said = Path(f"{pid_file}.said").read_text().splitlines()
     assert said == ["SCORE ||| a dog runs ||| the dog ||| a dog", "SCORE ||| a dog runs ||| the dog ||| the cat"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+    assert time.monotonic() - began < 60  # ended, not waited for
 
 
 @needs_java

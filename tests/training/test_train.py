@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
+
 from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
 from captioner.encoder import EncoderOptions
@@ -16,7 +18,6 @@ from captioner.photo import PhotoSettings, open_photo
 from captioner.training.data import load_data
 from captioner.training.options import TrainOptions
 from captioner.training.train import Progress, Run, bfloat16_pays, train
-from PIL import Image, ImageDraw
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220), "white": (240, 240, 240)}
 PLACES = {"left": (4, 16, 28, 48), "right": (36, 16, 60, 48), "top": (16, 4, 48, 28)}

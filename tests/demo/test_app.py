@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import app
+from builders import tiny_checkpoint
+from captioner.checkpoint import save_checkpoint
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def free_port(busy_port: int) -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_defaults_serve_this_computer_only() -> None:
+    options = app.read_options([], {})
+    assert (options.host, options.port, options.device) == ("127.0.0.1", 7860, "cpu")
+    assert options.checkpoint == Path(app.__file__).parent / "assets" / "saywhere.safetensors"
+
+
+def test_the_environment_sets_what_the_command_line_leaves_open() -> None:
+    environment = {
+        "SAYWHERE_HOST": "0.0.0.0",
+        "SAYWHERE_PORT": "8001",
+        "SAYWHERE_CHECKPOINT": "mine.safetensors",
+        "SAYWHERE_DEVICE": "cuda",
+    }
+    expected = app.ServerOptions("0.0.0.0", 9000, Path("mine.safetensors"), "cuda")
+    assert app.read_options(["--port", "9000"], environment) == expected
+    assert app.read_options([], {"SAYWHERE_PORT": ""}).port == 7860
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "abc", "80.5", "²"])
+@pytest.mark.parametrize("from_environment", [False, True])
+def test_a_port_that_is_none_is_one_sentence_and_exit_code_2(
+    port: str, from_environment: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, environment = ([], {"SAYWHERE_PORT": port}) if from_environment else ([f"--port={port}"], {})
+    with pytest.raises(SystemExit) as stopped:
+        app.read_options(arguments, environment)
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert f"expected a port from 1 to 65535, got '{port}'" in said
+    assert said.count("\n") == 1
+
+
+def test_help_teaches_by_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        app.read_options(["--help"], {})
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("--host", "--port", "--checkpoint", "--device", "SAYWHERE_PORT=8000 python app.py"):
+        assert word in said
+
+
+def check_stopped(code: int, capsys: pytest.CaptureFixture[str], *words: str) -> None:
+    said = capsys.readouterr()
+    assert code == 2
+    assert said.out == ""
+    assert said.err.startswith("app.py: ")
+    assert said.err.count("\n") == 1
+    for word in words:
+        assert word in said.err
+
+
+def test_a_missing_checkpoint_is_one_sentence(
+    free_port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = app.main(["--port", str(free_port), "--checkpoint", str(tmp_path / "none.safetensors")])
+    check_stopped(code, capsys, "none.safetensors")
+
+
+def test_a_file_that_is_no_checkpoint_is_one_sentence(
+    free_port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.safetensors").write_bytes(b"hello")
+    code = app.main(["--port", str(free_port), "--checkpoint", str(tmp_path / "bad.safetensors")])
+    check_stopped(code, capsys, "bad.safetensors")
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_sentence(
+    device: str, free_port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(tiny_checkpoint(), tmp_path / "tiny.safetensors")
+    code = app.main(["--port", str(free_port), "--device", device, "--checkpoint", str(tmp_path / "tiny.safetensors")])
+    check_stopped(code, capsys, device)
+
+
+def test_a_busy_port_is_one_sentence_before_anything_is_loaded(
+    busy_port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = app.main(["--port", str(busy_port), "--checkpoint", str(tmp_path / "none.safetensors")])
+    check_stopped(code, capsys, f"127.0.0.1:{busy_port} cannot be used", "--port")
+
+
+def test_a_host_that_is_not_this_machine_is_one_sentence(free_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code = app.main(["--port", str(free_port), "--host", "192.0.2.1"])  # an address reserved for documentation
+    check_stopped(code, capsys, "192.0.2.1", "--host")
+
+
+def test_from_a_shell_nothing_but_the_sentence_is_seen(busy_port: int) -> None:
+    command = [sys.executable, app.__file__, "--port", str(busy_port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("app.py: 127.0.0.1")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,269 @@
+"""A visitor's deeds in a real browser. Every test also fails on a console error or an outside request (conftest)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
+
+from builders import caption, photo, photo_bytes
+from demo import text
+from demo.overlay import Floats, cell_projection, colour_layers, smooth_projection
+from visits import MARKUP, RED_DOG, TWO_DOGS, Watch, visit
+
+pytestmark = pytest.mark.browser
+
+Visit = tuple[Page, Watch]
+CAPTION = caption(RED_DOG, 4, 6, 0)
+LAYER = (640, 427)  # of a photo of 96 x 64
+
+
+def give(page: Page, name: str = "photo.png", content: bytes | None = None) -> None:
+    """Upload a photo and wait for what the page says of it."""
+    file: FilePayload = {"name": name, "mimeType": "image/png", "buffer": content or photo_bytes()}
+    page.locator("#sw-photo-input input[type=file]").first.set_input_files(file)
+    page.locator(".sw-caption, .sw-problem").wait_for()
+
+
+def clear(page: Page) -> None:
+    page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
+    page.locator(".sw-empty").wait_for()
+
+
+def chips(page: Page) -> Locator:
+    return page.locator(".sw-caption .sw-word")
+
+
+def words(page: Page) -> list[str]:
+    return page.locator(".sw-caption .sw-word-text").all_text_contents()
+
+
+def chosen(page: Page) -> str:
+    return page.locator(".sw-word-name").inner_text()
+
+
+def alphas(page: Page, selector: str = ".sw-map") -> NDArray[np.int64]:
+    """(h, w) alpha of a canvas, 0 to 255."""
+    found: dict[str, Any] = page.locator(selector).first.evaluate(
+        """canvas => {
+            const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            return { width: canvas.width, alphas: Array.from(data).filter((_, i) => i % 4 === 3) };
+        }"""
+    )
+    return np.array(found["alphas"], dtype=np.int64).reshape(-1, found["width"])
+
+
+def expected_alphas(word: int, *, smooth: bool) -> NDArray[np.int64]:
+    """The same from Python, on the scale of the whole caption."""
+    maps: Floats = CAPTION.attention
+    projection = (smooth_projection if smooth else cell_projection)((4, 6), LAYER)
+    return colour_layers(projection.apply(maps), projection.highest(maps))[word, :, :, 3].astype(np.int64)
+
+
+def test_a_visitor_uploads_a_photo_and_reads_its_caption(desktop: Visit) -> None:
+    page, _ = desktop
+    expect(page.locator(".sw-empty")).to_contain_text(text.VIEWER["empty_title"])
+    give(page)
+    assert words(page) == list(RED_DOG)
+    shares = page.locator(".sw-word-share").all_text_contents()
+    assert shares == [f"{100 * share:.0f} %" for share in CAPTION.probabilities]
+    expect(page.locator(".sw-hint")).to_contain_text(f"score −{-CAPTION.score:.2f}")
+    expect(page.locator(".sw-claim")).to_contain_text(text.CLAIM)
+    expect(page.locator(".sw-model")).to_contain_text("Trained on nothing")
+    assert page.locator(".sw-photo").evaluate("photo => photo.naturalWidth / photo.naturalHeight") == 1.5
+
+
+def test_an_example_is_one_click(desktop: Visit) -> None:
+    page, _ = desktop
+    page.get_by_role("button", name="Cat").click()
+    page.locator(".sw-caption").wait_for()
+    assert words(page) == list(RED_DOG)
+    assert page.locator(".sw-photo").evaluate("photo => photo.naturalWidth") == 451
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_the_browser_draws_what_python_computes(desktop: Visit, smooth: bool) -> None:
+    page, _ = desktop
+    give(page)
+    if not smooth:
+        page.get_by_role("button", name="Raw cells").click()
+    for word in range(3):
+        chips(page).nth(word).click()
+        drawn = alphas(page)
+        assert drawn.shape == (LAYER[1], LAYER[0])
+        assert np.abs(drawn - expected_alphas(word, smooth=smooth)).max() <= 1
+
+
+def test_raw_cells_smoothing_and_the_plain_photo(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    expect(page.locator(".sw-claim")).to_contain_text(text.CLAIM_SMOOTH)
+    smooth, tile = alphas(page), alphas(page, ".sw-tile-map")
+    page.get_by_role("button", name="Raw cells").click()
+    expect(page.locator(".sw-claim")).to_contain_text(
+        "The network computed 2 × 3 cells; they are shown stretched to 4 × 6"
+    )
+    expect(page.locator(".sw-top")).to_have_text(f"{100 * CAPTION.attention.max():.1f} %")
+    page.wait_for_timeout(300)  # one tile a frame
+    assert (alphas(page) != smooth).any()
+    assert (alphas(page, ".sw-tile-map") != tile).any()
+    page.get_by_role("button", name="Photo only").click()
+    assert not alphas(page).any()
+    expect(page.locator(".sw-scale")).to_be_hidden()
+
+
+def test_hovering_a_word_shows_its_map_and_leaving_goes_back(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    chips(page).nth(0).click()
+    first = alphas(page)
+    chips(page).nth(2).hover()
+    assert chosen(page) == "dog"
+    assert (alphas(page) != first).any()
+    page.locator("h1").hover()
+    assert chosen(page) == "a"
+    assert (alphas(page) == first).all()
+
+
+def test_the_words_are_walked_with_the_arrow_keys(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    chips(page).nth(0).click()
+    seen = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "Home", "End"):
+        page.keyboard.press(key)
+        seen.append(chosen(page))
+    assert seen == ["red", "dog", "a", "dog", "a", "dog"]
+    expect(chips(page).nth(2)).to_be_focused()
+    page.locator(".sw-tile").nth(2).focus()
+    page.keyboard.press("ArrowLeft")
+    assert chosen(page) == "red"
+    expect(page.locator(".sw-tile").nth(1)).to_be_focused()
+
+
+def test_every_word_has_its_numbers(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    for index in range(3):
+        chips(page).nth(index).click()
+        cells = float(CAPTION.effective_cells[index])
+        assert page.locator(".sw-number").all_text_contents() == [
+            f"{100 * CAPTION.probabilities[index]:.0f} %",
+            f"{cells:.0f} of 24 cells",
+            f"{100 * CAPTION.gate[index]:.0f} %",
+        ]
+        label = page.locator(".sw-map").get_attribute("aria-label") or ""
+        assert label.startswith(f"{RED_DOG[index]}: {cells:.0f} of 24 cells, ")
+        assert page.locator(".sw-chosen").inner_text().split("\n")[0] == RED_DOG[index]
+
+
+def test_the_beam_width_slides_without_the_server(desktop: Visit) -> None:
+    page, watch = desktop
+    give(page)
+    expect(page.locator(".sw-width")).to_have_text("5")
+    assert page.locator(".sw-alternative").count() == 3
+    posts = len(watch.posts)
+    slider = page.get_by_role("slider", name="Beam width")
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator(".sw-width")).to_have_text("1")
+    assert words(page) == list(TWO_DOGS)
+    assert page.locator(".sw-alternative-text").all_text_contents() == [" ".join(TWO_DOGS)]
+    page.keyboard.press("ArrowRight")
+    assert words(page) == list(RED_DOG)
+    assert page.locator(".sw-alternative").count() == 2
+    page.keyboard.press("End")
+    expect(page.locator(".sw-width")).to_have_text("10")
+    chips(page).nth(0).hover()
+    assert len(watch.posts) == posts
+
+
+def test_an_alternative_opens_with_its_own_words_and_maps(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    before = alphas(page)
+    alternatives = page.locator(".sw-alternative")
+    expect(alternatives.nth(0)).to_have_attribute("aria-pressed", "true")
+    alternatives.nth(1).click()
+    assert words(page) == list(TWO_DOGS)
+    assert page.locator(".sw-tile-word").all_text_contents() == list(TWO_DOGS)
+    assert (alphas(page) != before).any()
+    expect(alternatives.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(alternatives.nth(0)).to_have_attribute("aria-pressed", "false")
+
+
+def test_what_a_model_says_never_becomes_markup(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    page.locator(".sw-alternative").nth(2).click()
+    assert words(page)[1] == MARKUP
+    expect(page.locator(".sw-model")).to_contain_text(MARKUP)
+    assert page.locator(".sw-viewer img[src=x]").count() == 0
+    assert page.title() == text.TITLE
+
+
+def test_a_broken_file_is_one_sentence_and_the_next_photo_works(desktop: Visit, gradio_folder: Path) -> None:
+    page, _ = desktop
+    give(page, "broken.png", photo_bytes()[:60])
+    problem = page.get_by_role("alert").filter(has_text="broken.png")
+    expect(problem).to_contain_text(text.VIEWER["problem_title"])
+    assert str(gradio_folder) not in page.locator("body").inner_text()
+    clear(page)
+    give(page)
+    assert words(page) == list(RED_DOG)
+
+
+def test_a_fault_nobody_foresaw_is_one_sentence_too(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page, content=photo_bytes(photo(13, 13)))
+    expect(page.locator(".sw-problem")).to_contain_text(text.UNEXPECTED)
+    assert "secret" not in page.locator("body").inner_text()
+
+
+def test_taking_the_photo_away_empties_the_page(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    clear(page)
+    assert page.locator(".sw-caption").count() == 0
+
+
+def test_on_a_phone_nothing_is_cut_off_and_the_result_comes_into_sight(phone: Visit) -> None:
+    page, _ = phone
+    width = "document.documentElement.scrollWidth"
+    assert page.evaluate(width) == 390
+    give(page)
+    page.wait_for_function("document.querySelector('.sw-caption').getBoundingClientRect().top < innerHeight * 0.4")
+    assert page.evaluate(width) == 390
+    for selector in (".sw-stage", ".sw-legend", ".sw-slider", ".sw-alternatives", ".sw-strip"):
+        box = page.locator(selector).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    chips(page).nth(0).tap() if page.evaluate("'ontouchstart' in window") else chips(page).nth(0).click()
+    assert chosen(page) == "a"
+
+
+def test_dark_mode_is_dark(dark: Visit) -> None:
+    page, _ = dark
+    give(page)
+    brightness = """selector => {
+        const style = getComputedStyle(document.querySelector(selector));
+        const mean = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map(Number).reduce((a, b) => a + b) / 3;
+        return [mean(style.color), mean(style.backgroundColor)];
+    }"""
+    ink, ground = page.evaluate(brightness, ".sw-panel")
+    assert ink > 200
+    assert ground < 60
+
+
+def test_a_real_model_captions_in_the_browser(browser: Browser, tiny_address: str) -> None:
+    for page, _ in visit(browser, tiny_address, 1280, 900):
+        give(page)
+        assert len(words(page)) >= 1
+        expect(page.locator(".sw-model")).to_contain_text("Captioned by tiny.")
+        assert alphas(page).max() > 150

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import base64
+import io
+import math
+from pathlib import Path
+
+import pytest
+
+from builders import photo, photo_bytes, tiny_captioner
+from captioner.captioner import Captioner
+from captioner.errors import PhotoError, SearchError
+from demo import text
+from demo.callbacks import MAX_DATA_ADDRESS, caption_json, open_upload, read_beam_width, read_data_address, view_photo
+
+
+@pytest.fixture(scope="module")
+def captioner() -> Captioner:
+    return tiny_captioner()
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    (folder / "good.png").write_bytes(photo_bytes())
+    (folder / "broken.png").write_bytes(photo_bytes()[:60])
+    return folder
+
+
+def test_an_uploaded_photo_becomes_a_result_with_every_width(captioner: Captioner, uploads: Path) -> None:
+    view = view_photo(captioner, uploads, {"path": str(uploads / "good.png")})
+    assert view is not None
+    assert view["kind"] == "result"
+    assert sorted(map(int, view["ranking"])) == list(range(1, 11))
+    assert view["grid"] == (4, 4)
+    assert view["trained_on"] == "nothing at all: its weights are random"
+
+
+def test_no_photo_clears_the_page(captioner: Captioner, uploads: Path) -> None:
+    assert view_photo(captioner, uploads, None) is None
+
+
+def test_a_broken_photo_becomes_a_sentence_without_a_path(captioner: Captioner, uploads: Path) -> None:
+    view = view_photo(captioner, uploads, {"path": str(uploads / "broken.png")})
+    assert view is not None
+    assert view["kind"] == "problem"
+    assert "broken.png" in view["message"]
+    assert str(uploads) not in view["message"]
+
+
+def test_the_api_gives_the_json_of_one_width(captioner: Captioner, uploads: Path) -> None:
+    found = caption_json(captioner, uploads, {"path": str(uploads / "good.png")}, 2)
+    assert set(found) == {"captions", "grid", "model"}
+    assert found["grid"] == [4, 4]
+    assert found["model"] == "tiny"
+    assert len(found["captions"]) == 2
+    scores = [one["score"] for one in found["captions"]]
+    assert scores == sorted(scores, reverse=True)
+    word = found["captions"][0]["words"][0]
+    assert set(word) == {"word", "probability", "gate", "attention"}
+    assert sum(map(sum, word["attention"])) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_api_refuses_a_missing_photo(captioner: Captioner, uploads: Path) -> None:
+    with pytest.raises(PhotoError, match="Give a photo"):
+        caption_json(captioner, uploads, None, 3)
+    with pytest.raises(PhotoError, match="Give a photo"):
+        caption_json(captioner, uploads, {"path": None, "url": None}, 3)
+
+
+@pytest.mark.parametrize("value", [0, -1, 101, 1000, 2.5, math.nan, math.inf, "3", None, True, [3]])
+def test_a_beam_width_that_is_none_is_refused(value: object) -> None:
+    with pytest.raises(SearchError, match="from 1 to 100, a whole number"):
+        read_beam_width(value)
+
+
+@pytest.mark.parametrize(("value", "width"), [(1, 1), (100, 100), (3.0, 3)])
+def test_whole_numbers_are_beam_widths(value: object, width: int) -> None:
+    assert read_beam_width(value) == width
+
+
+def test_only_files_in_the_upload_folder_are_opened(uploads: Path) -> None:
+    outside = uploads.parent / "private.png"
+    outside.write_bytes(photo_bytes())
+    (uploads / "link.png").symlink_to(outside)
+    for path in (
+        outside,
+        uploads / ".." / "private.png",
+        uploads / "link.png",
+        uploads,
+        uploads / "none.png",
+        "\0",
+        "a" * 9999,
+    ):
+        with pytest.raises(PhotoError) as refused:
+            open_upload(uploads, {"path": str(path)})
+        assert str(refused.value) == text.PHOTO_GONE
+
+
+def test_a_data_address_is_opened_like_a_file(uploads: Path) -> None:
+    address = "data:image/png;base64," + base64.b64encode(photo_bytes(photo(40, 30))).decode()
+    assert open_upload(uploads, {"path": None, "url": address}).size == (40, 30)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "data:image/png,plain",
+        "data:image/png;base64,@@@",
+        "data:image/png;base64",
+        "data:image/png;base64," + "A" * MAX_DATA_ADDRESS,
+    ],
+)
+def test_a_data_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(PhotoError, match=r"data: address"):
+        read_data_address(address)
+
+
+def test_a_data_address_may_hold_a_file_that_is_no_photo(uploads: Path) -> None:
+    address = "data:image/png;base64," + base64.b64encode(io.BytesIO(b"hello").getvalue()).decode()
+    with pytest.raises(PhotoError, match="cannot be recognised"):
+        open_upload(uploads, {"path": None, "url": address})
+
+
+def test_other_addresses_are_not_fetched(uploads: Path) -> None:
+    with pytest.raises(PhotoError, match="not fetched"):
+        open_upload(uploads, {"path": None, "url": "http://127.0.0.1/photo.png"})

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+import demo
+from builders import photo_bytes, tiny_captioner
+from demo import text
+
+DEMO = Path(demo.__file__).parent
+META = {"_type": "gradio.FileData"}
+
+
+@pytest.fixture(scope="module")
+def client(tiny_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    client = Client(tiny_address, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def photo_file(tmp_path: Path) -> Path:
+    file = tmp_path / "photo.png"
+    file.write_bytes(photo_bytes())
+    return file
+
+
+def call(address: str, data: list[Any]) -> str:
+    """What the bare API answers, without gradio_client's own checks and uploads."""
+    event = httpx.post(f"{address}/gradio_api/call/caption", json={"data": data}).json()["event_id"]
+    return httpx.get(f"{address}/gradio_api/call/caption/{event}", timeout=60).text
+
+
+def test_caption_is_the_only_public_endpoint(client: Client) -> None:
+    endpoints = client.view_api(return_format="dict")
+    assert isinstance(endpoints, dict)
+    assert list(endpoints["named_endpoints"]) == ["/caption"]
+    assert endpoints["unnamed_endpoints"] == {}
+    names = [parameter["parameter_name"] for parameter in endpoints["named_endpoints"]["/caption"]["parameters"]]
+    assert names == ["photo", "beam_width"]
+
+
+def test_the_api_captions_a_photo(client: Client, photo_file: Path) -> None:
+    found = client.predict(photo=handle_file(photo_file), beam_width=3, api_name="/caption")
+    assert list(found) == ["captions", "grid", "model"]
+    assert found["grid"] == [4, 4]
+    assert found["model"] == "tiny"
+    assert len(found["captions"]) == 3
+    for said in found["captions"]:
+        assert said["text"] == " ".join(word["word"] for word in said["words"]).replace(" '", "'")
+        for word in said["words"]:
+            assert 0 <= word["probability"] <= 1
+            assert [len(row) for row in word["attention"]] == [4, 4, 4, 4]
+
+
+def test_the_beam_width_may_be_left_out(client: Client, photo_file: Path) -> None:
+    assert len(client.predict(photo=handle_file(photo_file), api_name="/caption")["captions"]) == 5
+
+
+@pytest.mark.parametrize("width", [0, 1000, 2.5, "3", True, None])
+def test_a_wrong_beam_width_is_one_sentence(client: Client, photo_file: Path, width: object) -> None:
+    with pytest.raises(ValueError, match=r"^Expected a beam width from 1 to 100, a whole number\.$"):
+        client.predict(photo=handle_file(photo_file), beam_width=width, api_name="/caption")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "is empty"), (b"hello", "cannot be recognised"), (photo_bytes()[:80], "damaged|cannot be recognised")],
+)
+def test_a_bad_file_is_one_sentence(client: Client, tmp_path: Path, content: bytes, sentence: str) -> None:
+    file = tmp_path / "bad.png"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=sentence) as refused:
+        client.predict(photo=handle_file(file), beam_width=3, api_name="/caption")
+    assert "/" not in str(refused.value).replace("and/or", "")
+
+
+def test_a_missing_photo_is_one_sentence(client: Client) -> None:
+    with pytest.raises(ValueError, match=text.NO_PHOTO):
+        client.predict(photo=None, beam_width=3, api_name="/caption")
+
+
+@pytest.mark.parametrize("photo", [None, "abc", 5, [], {}, {"path": 5}, {"path": None, "url": None}])
+def test_something_else_in_the_photos_place_is_one_sentence(tiny_address: str, photo: object) -> None:
+    assert text.NO_PHOTO in call(tiny_address, [photo, 3])
+
+
+def test_a_file_of_the_server_is_not_opened(tiny_address: str, photo_file: Path) -> None:
+    said = call(tiny_address, [{"path": str(photo_file)}, 3]) + call(tiny_address, [{"path": "/etc/passwd"}, 3])
+    assert said.count(text.PHOTO_GONE) == 2
+    assert "complete" not in call(tiny_address, [{"path": str(photo_file), "meta": META}, 3])
+
+
+def test_a_photo_is_not_fetched_from_another_address(tiny_address: str) -> None:
+    for photo in ({"path": "http://127.0.0.1:9/a.png", "meta": META}, {"url": "http://127.0.0.1:9/a.png"}):
+        assert text.NO_OUTSIDE_ADDRESS in call(tiny_address, [photo, 3])
+
+
+def test_a_data_address_is_captioned(tiny_address: str) -> None:
+    address = "data:image/png;base64," + base64.b64encode(photo_bytes()).decode()
+    said = call(tiny_address, [{"url": address, "meta": META}, 1])
+    assert said.startswith("event: complete")
+    assert len(json.loads(said.split("data: ")[1])[0]["captions"]) == 1
+
+
+def test_a_huge_request_is_refused(tiny_address: str) -> None:
+    body = json.dumps({"data": ["a" * 5_000_000, 3]})
+    answer = httpx.post(f"{tiny_address}/gradio_api/call/caption", content=body)
+    assert answer.status_code == 413
+    assert "too large" in answer.json()["detail"]
+
+
+def test_the_page_comes_with_security_headers(tiny_address: str) -> None:
+    headers = httpx.get(tiny_address).headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_monitoring_is_off(tiny_address: str) -> None:
+    assert httpx.get(f"{tiny_address}/monitoring").status_code in (401, 403, 404)
+
+
+def test_building_the_page_warns_of_nothing_and_leaves_no_file_behind(gradio_folder: Path) -> None:
+    from demo.page import build_page
+
+    before = {path for path in DEMO.rglob("*") if "__pycache__" not in path.parts}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_page(tiny_captioner())
+    assert {path for path in DEMO.rglob("*") if "__pycache__" not in path.parts} == before
+    assert not list(DEMO.rglob("*.pyi"))
+
+
+def test_one_file_imports_gradio() -> None:
+    importing = []
+    for file in DEMO.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.split(".")[0] == "gradio" for name in names):
+                importing.append(file.name)
+    assert set(importing) == {"page.py"}
+
+
+def test_nothing_the_browser_gets_names_an_outside_address() -> None:
+    for file in (DEMO / "static").iterdir():
+        assert re.findall(r"//\w+", file.read_text(encoding="utf-8")) == [], file.name
+
+
+def test_every_text_the_viewer_asks_for_exists_and_none_is_left_over() -> None:
+    scripts = "\n".join(file.read_text(encoding="utf-8") for file in (DEMO / "static").glob("*.js"))
+    asked = set(re.findall(r"texts\.(\w+)", scripts)) | {"style_smooth", "style_cells", "style_none"}
+    assert asked == set(text.VIEWER)
