@@ -229,9 +229,7 @@ class AttentionDecoder(nn.Module):
         logits: Tensor = self.output(self.dropout(read))  # (..., V)
         return logits
 
-    def teach(
-        self, grid: FeatureGrid, token_ids: Tensor, lengths: Tensor, given: Tensor | None = None
-    ) -> Taught:
+    def teach(self, grid: FeatureGrid, token_ids: Tensor, lengths: Tensor, given: Tensor | None = None) -> Taught:
         """Teacher-force captions: the same `advance` and `read_out` as `step`, words given instead of chosen.
 
         Only rows that still have words are advanced: photos and, within a photo, captions are best given longest

@@ -10,7 +10,7 @@ TAGLINE = "Give it a photo. It says what it sees, and shows where it looked for 
 PHOTO_LABEL = "Your photo"
 PHOTO_PLACEHOLDER = "# Drop a photo here\nor click to choose one, paste it, or use the camera"
 EXAMPLES_LABEL = "Or try one of these"
-PRIVACY = "Photos stay on this computer's server and are deleted within two hours."
+PRIVACY = "Photos go no further than the server that runs this page; uploaded files are deleted within two hours."
 
 API_DESCRIPTION = (
     "Caption one photo. Returns the captions of one beam width (1 to 100), best first, each with its score and, for "

@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
     )
-    parser.add_argument("--device", default="auto", help="auto (default: a GPU where there is one), cpu, cuda, cuda:1, ...")
+    parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos described together")
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="only the first N photos")
     parser.add_argument("--tokenizer", default="ptb", help="ptb (official, needs Java; default) or simple")

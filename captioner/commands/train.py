@@ -61,6 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of captioned photos")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
     parser.add_argument("--run", type=Path, default=Path("runs/train"), metavar="DIR", help="state, cache, log, curve")
+    parser.add_argument("--start-from", type=Path, default=None, metavar="FILE", help="go on from this checkpoint")
     parser.add_argument("--encoder", choices=ENCODER_NAMES, default="tf_efficientnet_lite2", help="which encoder")
     parser.add_argument("--output-stride", type=int, choices=(16, 32), default=32, help="photo pixels per cell side")
     parser.add_argument("--stretch", type=int, default=None, help="stretch the grid to N x N cells (the tutorial: 14)")
@@ -93,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
             data=options.data,
             out=options.out,
             run=options.run,
+            start_from=options.start_from,
             encoder=EncoderOptions(options.encoder, options.output_stride, options.stretch),
             photo=PhotoSettings(
                 size=options.size,

@@ -44,7 +44,7 @@ class FeatureCache:
         shape = (len(examples), VIEWS, height, width, channels)
         folder.mkdir(parents=True, exist_ok=True)
         mode = "r+" if self.path.exists() else "w+"
-        self.array = np.lib.format.open_memmap(self.path, mode=mode, dtype=np.float16, shape=shape)  # type: ignore[no-untyped-call]
+        self.array = np.lib.format.open_memmap(self.path, mode=mode, dtype=np.float16, shape=shape)
 
     def _key(self) -> str:
         """Names everything the features depend on, so that a changed encoder never meets old features."""

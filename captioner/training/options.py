@@ -18,6 +18,7 @@ class TrainOptions:
         data: folder of captioned photos (see `load_data`).
         out: the checkpoint to write, best epoch so far.
         run: folder for resumable state, cached features, log and learning curve.
+        start_from: checkpoint whose weights, words, sizes and photo settings the run starts with, or None.
         encoder: which encoder, and its grid.
         photo: how photos become pixels.
         pretrained: start the encoder from ImageNet weights.
@@ -52,6 +53,7 @@ class TrainOptions:
     data: Path
     out: Path
     run: Path
+    start_from: Path | None = None
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     photo: PhotoSettings = field(default_factory=PhotoSettings)
     pretrained: bool = True
@@ -64,8 +66,8 @@ class TrainOptions:
     encoder_learning_rate: float = 6e-5
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
-    dropout: float = 0.4
-    word_dropout: float = 0.1
+    dropout: float = 0.3
+    word_dropout: float = 0.03
     doubly_stochastic: float = 0.0
     average: float = 0.995
     clip_norm: float = 5.0

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, ModelCard, save_checkpoint
-from captioner.decoder import AttentionDecoder, DecoderOptions, compare
+from captioner.decoder import compare
 from captioner.encoder import Encoder
 from captioner.errors import DataError
 from captioner.training.attention_health import AttentionHealth, attention_health
@@ -31,11 +31,12 @@ from captioner.training.data import load_data
 from captioner.training.features import FeatureCache, PhotoReader
 from captioner.training.model import TrainingModel
 from captioner.training.options import TrainOptions
-from captioner.training.pretrained import load_imagenet_weights
 from captioner.training.scoring import quick_cider
+from captioner.training.start import make_start
 from captioner.vocabulary import Vocabulary
 
 VALIDATION_WIDTH = 3
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class FeatureSource(Protocol):
@@ -67,9 +68,8 @@ class Run:
         self.examples = tuple(example for example in data.examples if example.split in ("train", "val"))
         self.train_examples, self.val_examples = data.split("train"), data.split("val")
         torch.manual_seed(options.seed)
-        self.vocabulary = Vocabulary.from_captions(
-            (caption for example in self.train_examples for caption in example.captions), options.min_count
-        )
+        self.start = make_start(options, (text for example in self.train_examples for text in example.captions))
+        self.vocabulary = self.start.vocabulary
         # Places are those of `examples`; validation photos have no captions to learn from, so no batch holds them.
         self.captions = [
             own if example.split == "train" else []
@@ -77,14 +77,16 @@ class Run:
                 self.examples, encode_captions(self.examples, self.vocabulary, options.max_words), strict=True
             )
         ]
-        encoder = Encoder(options.encoder)
-        self.source_of_weights = load_imagenet_weights(encoder) if options.pretrained else "random weights"
-        self.source = self._features(encoder)
+        self.source = self._features(self.start.encoder)
         self.model = TrainingModel(
-            encoder, self._decoder(encoder), self.source.stage, options.label_smoothing, options.doubly_stochastic
+            self.start.encoder,
+            self.start.decoder,
+            self.source.stage,
+            options.label_smoothing,
+            options.doubly_stochastic,
         )
         self.optimizer, self.scheduler = self._optimizer()
-        self.average = AveragedModel(self.model, multi_avg_fn=running_average(options.average))  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.model, multi_avg_fn=running_average(options.average))
         if options.compile:
             self.model.decoder.attention.compare = torch.compile(compare, dynamic=True)
         self.average.to(self.accelerator.device)
@@ -115,29 +117,13 @@ class Run:
         if not 0 <= stage <= len(encoder.stages):
             raise DataError(f"expected --tune-from of 0 to {len(encoder.stages)}, got {stage}")
         device = self.accelerator.device
-        encoder.to(device, memory_format=torch.channels_last)
+        encoder.to(device).to(memory_format=torch.channels_last)
         if not options.cache_features or stage == 0:
-            return PhotoReader(self.examples, encoder, stage, options.photo)
-        cache = FeatureCache(options.run, self.examples, encoder, stage, options.photo)
+            return PhotoReader(self.examples, encoder, stage, self.start.photo)
+        cache = FeatureCache(options.run, self.examples, encoder, stage, self.start.photo)
         with self.accelerator.main_process_first():
             cache.fill(options.compile)
         return cache
-
-    def _decoder(self, encoder: Encoder) -> AttentionDecoder:
-        options, ours = self.options, not self.options.tutorial_decoder
-        return AttentionDecoder(
-            DecoderOptions(
-                vocabulary_size=len(self.vocabulary),
-                annotation_dim=encoder.channels,
-                embedding_dim=options.embedding_dim,
-                hidden_dim=options.hidden_dim,
-                attention_dim=options.attention_dim,
-                dropout=options.dropout,
-                normalise_annotations=ours,
-                deep_output=ours,
-                tied_embeddings=ours,
-            )
-        )
 
     def _optimizer(self) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         options, model = self.options, self.model
@@ -226,7 +212,7 @@ class Run:
         card = ModelCard(self.options.name, self.options.trained_on, self._provenance())
         encoder, decoder = copy.deepcopy(averaged.encoder), copy.deepcopy(averaged.decoder)
         decoder.attention.compare = compare
-        checkpoint = Checkpoint(encoder, decoder.eval(), self.vocabulary, self.options.photo, card)
+        checkpoint = Checkpoint(encoder, decoder.eval(), self.vocabulary, self.start.photo, card)
         return Captioner(checkpoint, str(self.accelerator.device))
 
     def _describe_validation(self, captioner: Captioner) -> tuple[float, AttentionHealth, list[str]]:
@@ -248,18 +234,18 @@ class Run:
         scores = {"validation": {key: record[key] for key in ("epoch", "val_cider", "effective_cells")}}
         card = replace(captioner.card, scores=scores)
         self.options.out.parent.mkdir(parents=True, exist_ok=True)
-        parts = Checkpoint(captioner.encoder, captioner.decoder, self.vocabulary, self.options.photo, card)
+        parts = Checkpoint(captioner.encoder, captioner.decoder, self.vocabulary, self.start.photo, card)
         save_checkpoint(parts, self.options.out, torch.float16)
 
     def _provenance(self) -> dict[str, Any]:
         options = {
             name: value
             for name, value in asdict(self.options).items()
-            if name not in ("data", "out", "run", "trained_on", "name")
+            if name not in ("data", "out", "run", "start_from", "trained_on", "name")
         }
         return {
             "options": options,
-            "encoder_start": self.source_of_weights,
+            "encoder_start": self.start.source,
             "photos": len(self.train_examples),
             "captions": sum(len(example.captions) for example in self.train_examples),
             "epoch": self.progress.epoch + 1,
@@ -280,6 +266,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "progress": asdict(self.progress),
+            "tokens": list(self.vocabulary.tokens),
         }
         temporary = self._state_path.with_suffix(".tmp")
         torch.save(state, temporary)
@@ -290,6 +277,8 @@ class Run:
         if not self._state_path.exists():
             return
         state = torch.load(self._state_path, map_location=self.accelerator.device, weights_only=True)
+        if tuple(state.get("tokens", ())) != self.vocabulary.tokens:
+            raise DataError(f"{self._state_path} belongs to a run with another vocabulary: choose another --run")
         try:
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
@@ -303,10 +292,10 @@ class Run:
         tqdm.write(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.batch}")
 
 
-def running_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+def running_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """The running weight average as `AveragedModel` wants it; early steps decay faster, to forget the start."""
 
-    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
+    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
         steps = int(count)
         torch._foreach_lerp_(list(averaged), list(current), 1 - min(decay, (1 + steps) / (10 + steps)))
 

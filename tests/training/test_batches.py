@@ -33,7 +33,7 @@ def test_every_photo_is_in_exactly_one_batch_and_padding_is_outside_the_lengths(
     captions = encode_captions(
         [example(str(n), "a dog " * (1 + n % 4), "the water") for n in range(11)] + [example("none")], VOCABULARY, 20
     )
-    seen = []
+    seen: list[int] = []
     for batch in make_batches(captions, VOCABULARY.pad, 4, True, torch.Generator().manual_seed(0)):
         seen += batch.photos
         assert len(batch.photos) == len(batch.views) <= 4

