@@ -14,6 +14,8 @@ The road a photo takes, and who owns each part of it:
     Description                            captioner.caption
       |   Caption                          words, log-probabilities, attention (T, H, W), gate, alternatives
       |   Branch                           one word the search looked at, pruned ones included
+      | render_overlays, overlay_sheet     captioner.overlay, captioner.sheet
+    coloured layers on the photo           one shared scale; the page multiplies the same matrices in the browser
 
 Words and token ids meet in captioner.vocabulary; a model's one file is captioner.checkpoint; every error is in
 captioner.errors. `python -m captioner` is the command line; captioner.training is for those who train.
@@ -24,23 +26,27 @@ captioner.errors. `python -m captioner` is the command line; captioner.training 
     best.text, best.attention.shape        # "a dog runs on the grass", (6, 14, 14)
 """
 
-from captioner.beam_search import SearchOptions
-from captioner.caption import Branch, Caption, Description
-from captioner.captioner import Captioner
-from captioner.checkpoint import Checkpoint, ModelCard, load_checkpoint, save_checkpoint
-from captioner.encoder import FeatureGrid
-from captioner.errors import (
-    CaptionerError,
-    CheckpointError,
-    DataError,
-    DecoderError,
-    EncoderError,
-    PhotoError,
-    RecordError,
-    SearchError,
-    VocabularyError,
-)
-from captioner.photo import CellGeometry, PhotoSettings, open_photo
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from captioner.beam_search import SearchOptions
+    from captioner.caption import Branch, Caption, Description
+    from captioner.captioner import Captioner
+    from captioner.checkpoint import Checkpoint, ModelCard, load_checkpoint, save_checkpoint
+    from captioner.encoder import FeatureGrid
+    from captioner.errors import (
+        CaptionerError,
+        CheckpointError,
+        DataError,
+        DecoderError,
+        EncoderError,
+        PhotoError,
+        RecordError,
+        SearchError,
+        VocabularyError,
+    )
+    from captioner.photo import CellGeometry, PhotoSettings, open_photo
 
 __all__ = [
     "Branch",
@@ -66,3 +72,51 @@ __all__ = [
     "open_photo",
     "save_checkpoint",
 ]
+
+# Imported when first asked for: overlays and errors then need no torch, and `--help` answers at once.
+_NAMES = {
+    "captioner.beam_search": ("SearchOptions",),
+    "captioner.caption": (
+        "Branch",
+        "Caption",
+        "Description",
+    ),
+    "captioner.captioner": ("Captioner",),
+    "captioner.checkpoint": (
+        "Checkpoint",
+        "ModelCard",
+        "load_checkpoint",
+        "save_checkpoint",
+    ),
+    "captioner.encoder": ("FeatureGrid",),
+    "captioner.errors": (
+        "CaptionerError",
+        "CheckpointError",
+        "DataError",
+        "DecoderError",
+        "EncoderError",
+        "PhotoError",
+        "RecordError",
+        "SearchError",
+        "VocabularyError",
+    ),
+    "captioner.photo": (
+        "CellGeometry",
+        "PhotoSettings",
+        "open_photo",
+    ),
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Find a public name in its module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

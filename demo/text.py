@@ -80,8 +80,3 @@ VIEWER: Mapping[str, str] = {
 def beam_width_range(largest: int) -> str:
     """The sentence for a beam width outside 1 .. largest."""
     return f"Expected a beam width from 1 to {largest}, a whole number."
-
-
-def sheet_legend(lowest: str, highest: str) -> str:
-    """The line under the colour bar of a saved overlay sheet."""
-    return f"attention per cell, {lowest} to {highest}, one scale for all words"

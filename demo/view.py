@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captioner.caption import Caption, Description
+from captioner.overlay import Floats, Projection, cell_projection, palette, smooth_projection
 from captioner.vocabulary import END
-from demo.overlay import Floats, Projection, cell_projection, palette, smooth_projection
 
 PHOTO_SIDE = 1024  # pixels, the longer side of the photo as shown
 PHOTO_BYTES = 500_000  # of the photo as sent; its quality is lowered until it fits

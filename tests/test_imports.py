@@ -62,12 +62,12 @@ def unsafe_loads(source: str) -> list[str]:
 
 def test_the_files_are_there() -> None:
     assert ROOT / "captioner" / "captioner.py" in CAPTIONER_FILES
-    assert ROOT / "demo" / "overlay.py" in DEMO_FILES
+    assert ROOT / "demo" / "page.py" in DEMO_FILES
 
 
 @pytest.fixture(scope="module")
 def loaded_by_captioner() -> set[str]:
-    return loaded_by("import captioner")
+    return loaded_by("import captioner; assert captioner.Captioner and captioner.open_photo")
 
 
 def test_the_captioner_needs_no_page(loaded_by_captioner: set[str]) -> None:
@@ -81,9 +81,9 @@ def test_importing_the_captioner_is_light(loaded_by_captioner: set[str]) -> None
 
 
 def test_the_overlay_needs_no_network() -> None:
-    loaded = loaded_by("import demo.overlay")
+    loaded = loaded_by("import captioner.overlay, captioner.sheet")
     assert "numpy" in loaded
-    assert not loaded & {"torch", "gradio", "timm", "captioner"}
+    assert not loaded & {"torch", "gradio", "timm", "matplotlib.pyplot"}
 
 
 def test_one_file_knows_gradio() -> None:

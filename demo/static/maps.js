@@ -1,4 +1,4 @@
-// Attention maps in the browser. Python sends grids, matrices and colours (demo/overlay.py); here they are only
+// Attention maps in the browser. Python sends grids, matrices and colours (captioner/overlay.py); here they are only
 // multiplied and looked up:  layer (h, w) = rows (h, H) · map (H, W) · columns (w, W) transposed.
 
 const FULL = 65535;

@@ -220,16 +220,15 @@ function mountViewer(root, texts) {
 
   // On a phone the result lies below the photo box: bring it into sight.
   function reveal() {
-    if (root.getBoundingClientRect().top < window.innerHeight * 0.4) return;
+    if (root.getBoundingClientRect().top < window.innerHeight / 4) return;
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     root.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
 
-  return function show(next) {
+  function draw(next) {
     view = next;
     root.dataset.kind = next ? next.kind : "empty";
     root.dataset.waiting = texts.waiting; // shown by the stylesheet while the server is busy
-    if (next) reveal();
     if (!next) return showMessage("empty", texts.empty_title, texts.empty_text.split("|"));
     if (next.kind === "problem") return showMessage("problem", texts.problem_title, [next.message]);
     maps = readMaps(view);
@@ -238,5 +237,10 @@ function mountViewer(root, texts) {
     paintLegend(nodes.bar, maps.colours);
     listen();
     return setWidth(view.width);
+  }
+
+  return function show(next) {
+    draw(next);
+    if (next) reveal();
   };
 }

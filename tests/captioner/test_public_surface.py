@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 
+import pytest
+
 import captioner
 from captioner import errors
 
@@ -40,7 +42,14 @@ def is_public(name: str) -> bool:
 def test_exactly_these_names_are_public() -> None:
     assert captioner.__all__ == PUBLIC
     assert sorted(PUBLIC) == PUBLIC
-    assert [name for name in sorted(vars(captioner)) if is_public(name)] == PUBLIC
+    assert {name: getattr(captioner, name) for name in PUBLIC}.keys() <= set(dir(captioner))
+    known = {"annotations", "importlib", "Any", "TYPE_CHECKING"}
+    assert [name for name in sorted(vars(captioner)) if is_public(name) and name not in known] == PUBLIC
+
+
+def test_a_name_that_is_not_public_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Captionist'"):
+        _ = captioner.Captionist
 
 
 def test_every_public_name_is_described() -> None:

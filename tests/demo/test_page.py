@@ -17,6 +17,9 @@ import demo
 from builders import photo_bytes, tiny_captioner
 from demo import text
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'future.no_silent_downcasting' is deprecated"
+)  # Gradio's own use of pandas
 DEMO = Path(demo.__file__).parent
 META = {"_type": "gradio.FileData"}
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from builders import caption, description, photo
 from captioner.caption import Caption, Description
-from demo.overlay import Floats, smooth_projection
+from captioner.overlay import Floats, smooth_projection
 from demo.view import EVERYWHERE, LAYER_SIDE, PHOTO_SIDE, ResultView, build_problem, build_view, pack_fractions
 
 

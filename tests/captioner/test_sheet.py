@@ -6,8 +6,8 @@ import numpy as np
 from PIL import ImageEnhance
 
 from builders import caption, photo
-from demo.export import GAP, LABEL_HEIGHT, MARGIN, SATURATION, TILE_SIDE, TITLE_HEIGHT, overlay_sheet
-from demo.overlay import cell_projection, render_overlays
+from captioner.overlay import cell_projection, render_overlays
+from captioner.sheet import GAP, LABEL_HEIGHT, MARGIN, SATURATION, TILE_SIDE, TITLE_HEIGHT, overlay_sheet
 
 
 def test_each_tile_is_the_photo_under_its_words_map() -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
-from demo import text
-from demo.overlay import cell_projection, palette, render_overlays, smooth_projection
+from captioner.overlay import cell_projection, palette, render_overlays, smooth_projection
 
 if TYPE_CHECKING:
     from captioner.caption import Caption
 
+LEGEND = "attention per cell, 0 % to {top:.1f} %, one scale for all words"
 TILE_SIDE = 240  # pixels, the longer side of a tile's photo
 COLUMNS = 5
 MARGIN = 24
@@ -71,7 +71,7 @@ def _draw_legend(sheet: Image.Image, draw: ImageDraw.ImageDraw, upper: int, top:
     bar = Image.fromarray(np.ascontiguousarray(np.broadcast_to(palette(), (BAR_SIZE[1], 256, 4)))).resize(BAR_SIZE)
     sheet.paste(bar, (MARGIN, upper), bar)
     draw.rectangle((MARGIN, upper, MARGIN + BAR_SIZE[0], upper + BAR_SIZE[1]), outline=QUIET)
-    words = text.sheet_legend("0 %", f"{100 * top:.1f} %")
+    words = LEGEND.format(top=100 * top)
     _write(draw, (MARGIN, upper + BAR_SIZE[1] + 5), words, 15, sheet.width - 2 * MARGIN, QUIET)
 
 
