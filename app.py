@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-DEFAULT_CHECKPOINT = Path(__file__).resolve().parent / "assets" / "saywhere.safetensors"
 EPILOG = """\
 Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
 SAYWHERE_DEVICE; the command line wins.
@@ -30,7 +29,7 @@ class ServerOptions:
 
     host: str
     port: int
-    checkpoint: Path
+    checkpoint: Path | None  # None: the one that comes with SayWhere
     device: str
 
 
@@ -66,10 +65,10 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        default=default("CHECKPOINT", str(DEFAULT_CHECKPOINT)),
+        default=default("CHECKPOINT", "") or None,
         help="model file (default: assets/saywhere.safetensors)",
     )
-    parser.add_argument("--device", default=default("DEVICE", "cpu"), help="cpu, cuda, cuda:1, mps (default: cpu)")
+    parser.add_argument("--device", default=default("DEVICE", "auto"), help="auto, cpu, cuda, ... (default: a GPU if any)")
     found = parser.parse_args(arguments)
     return ServerOptions(found.host, found.port, found.checkpoint, found.device)
 
@@ -99,11 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"
     options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
     from captioner.captioner import Captioner
+    from captioner.checkpoint import default_checkpoint
     from captioner.errors import CaptionerError
 
     try:
         check_address(options.host, options.port)
-        captioner = Captioner.load(options.checkpoint, options.device)
+        captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
     except (CaptionerError, UnusableAddressError) as problem:
         return _stop(str(problem))
     from demo.page import build_page, launch_page

@@ -65,7 +65,7 @@ VIEWER: Mapping[str, str] = {
     "beam": "Beam width",
     "beam_help": "How many captions the search keeps alive at each word. 1 always takes the likeliest next word.",
     "alternatives": "Captions found",
-    "alternatives_help": "Score: log-probability per word, evened out for length; nearer to 0 is better.",
+    "alternatives_help": "Score: the log-probability of the whole caption, evened out for its length; nearer to 0 is better.",
     "strip": "Every word of the caption",
     "strip_help": "The same scale throughout: a pale tile means attention spread thin.",
     "claim": CLAIM,

@@ -209,8 +209,8 @@ def _place(attention: Floats, effective_cells: float) -> int:
 
 def _photo_view(photo: Image.Image, layer: tuple[int, int]) -> PhotoView:
     """The photo as a data: address rather than a file: a visitor's photo then lies in no shared folder."""
-    shown = photo.convert("RGB")
-    shown.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
+    size = _scaled(photo.size, min(PHOTO_SIDE, max(photo.size)))
+    shown = photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     for quality in (88, 75, 60, 40):
         buffer = io.BytesIO()
         shown.save(buffer, "JPEG", quality=quality)

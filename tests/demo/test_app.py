@@ -30,8 +30,8 @@ def free_port(busy_port: int) -> int:
 
 def test_the_defaults_serve_this_computer_only() -> None:
     options = app.read_options([], {})
-    assert (options.host, options.port, options.device) == ("127.0.0.1", 7860, "cpu")
-    assert options.checkpoint == Path(app.__file__).parent / "assets" / "saywhere.safetensors"
+    assert (options.host, options.port, options.device) == ("127.0.0.1", 7860, "auto")
+    assert options.checkpoint is None
 
 
 def test_the_environment_sets_what_the_command_line_leaves_open() -> None:

@@ -250,7 +250,7 @@ def test_on_a_phone_nothing_is_cut_off_and_the_result_comes_into_sight(phone: Vi
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
-    chips(page).nth(0).tap() if page.evaluate("'ontouchstart' in window") else chips(page).nth(0).click()
+    chips(page).nth(0).click()
     assert chosen(page) == "a"
 
 

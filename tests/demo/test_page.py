@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import base64
 import json
 import re
@@ -17,9 +16,8 @@ import demo
 from builders import photo_bytes, tiny_captioner
 from demo import text
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:'future.no_silent_downcasting' is deprecated"
-)  # Gradio's own use of pandas
+# Gradio's own use of pandas.
+pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated")
 DEMO = Path(demo.__file__).parent
 META = {"_type": "gradio.FileData"}
 
@@ -142,17 +140,6 @@ def test_building_the_page_warns_of_nothing_and_leaves_no_file_behind(gradio_fol
         build_page(tiny_captioner())
     assert {path for path in DEMO.rglob("*") if "__pycache__" not in path.parts} == before
     assert not list(DEMO.rglob("*.pyi"))
-
-
-def test_one_file_imports_gradio() -> None:
-    importing = []
-    for file in DEMO.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(name.split(".")[0] == "gradio" for name in names):
-                importing.append(file.name)
-    assert set(importing) == {"page.py"}
 
 
 def test_nothing_the_browser_gets_names_an_outside_address() -> None:
