@@ -68,7 +68,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
         default=default("CHECKPOINT", "") or None,
         help="model file (default: assets/saywhere.safetensors)",
     )
-    parser.add_argument("--device", default=default("DEVICE", "auto"), help="auto, cpu, cuda, ... (default: a GPU if any)")
+    parser.add_argument("--device", default=default("DEVICE", "auto"), help="auto (default), cpu, cuda, ...")
     found = parser.parse_args(arguments)
     return ServerOptions(found.host, found.port, found.checkpoint, found.device)
 

@@ -65,14 +65,14 @@ VIEWER: Mapping[str, str] = {
     "beam": "Beam width",
     "beam_help": "How many captions the search keeps alive at each word. 1 always takes the likeliest next word.",
     "alternatives": "Captions found",
-    "alternatives_help": "Score: the log-probability of the whole caption, evened out for its length; nearer to 0 is better.",
+    "alternatives_help": "Score: the caption's log-probability, evened out for its length; nearer to 0 is better.",
     "strip": "Every word of the caption",
     "strip_help": "The same scale throughout: a pale tile means attention spread thin.",
     "claim": CLAIM,
     "claim_smooth": CLAIM_SMOOTH,
     "claim_cells": CLAIM_CELLS,
     "claim_stretched": CLAIM_STRETCHED,
-    "model": "Captioned by {model}. {trained_on}",
+    "model": "Captioned by {model}, trained on {trained_on}.",
     "places": "upper left|upper middle|upper right|middle left|centre|middle right|lower left|lower middle|lower right",
 }
 

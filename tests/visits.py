@@ -25,7 +25,7 @@ NASTY = ("a", MARKUP)
 class ScriptedCaptioner:
     """Says the same of every photo, so that a test knows what the page must show; width 1, 2, ... finds 1, 2, ..."""
 
-    card = ModelCard("scripted", f"Trained on nothing {MARKUP}.")
+    card = ModelCard("scripted", f"nothing {MARKUP}")
 
     def describe(self, photo: Image.Image, options: SearchOptions | None = None) -> Description:
         """Three captions on a grid of 4 rows and 6 columns; with a beam of 1 only the last is found."""

@@ -12,12 +12,12 @@ from captioner.photo import PhotoSettings
 DESCRIPTION = """\
 Train a captioner on a folder of captioned photos (captions.json and images/, or a Karpathy JSON and its photos).
 
-The frozen part of the encoder is run once and what it gives is kept in the --run folder. Stop the command when you
+The frozen part of the encoder is run once and what it gives is kept in the --run-dir folder. Stop the command when you
 like: the same command goes on where it was. The best epoch by validation CIDEr is always in --out; a log and a
-learning curve are in the --run folder. On several GPUs: accelerate launch -m captioner train ...
+learning curve are in the --run-dir folder. On several GPUs: torchrun --nproc-per-node 2 -m captioner train ...
 Needs the packages in captioner/training/requirements.txt.
 
-  python -m captioner train --data flickr8k --out model.safetensors --run runs/first
+  python -m captioner train --data flickr8k --out model.safetensors --run-dir runs/first
 """
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -60,7 +60,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of captioned photos")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
-    parser.add_argument("--run", type=Path, default=Path("runs/train"), metavar="DIR", help="state, cache, log, curve")
+    parser.add_argument(
+        "--run-dir", type=Path, default=Path("runs/train"), metavar="DIR", help="state, cache, log, curve"
+    )
     parser.add_argument("--start-from", type=Path, default=None, metavar="FILE", help="go on from this checkpoint")
     parser.add_argument("--encoder", choices=ENCODER_NAMES, default="tf_efficientnet_lite2", help="which encoder")
     parser.add_argument("--output-stride", type=int, choices=(16, 32), default=32, help="photo pixels per cell side")
@@ -93,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         TrainOptions(
             data=options.data,
             out=options.out,
-            run=options.run,
+            run=options.run_dir,
             start_from=options.start_from,
             encoder=EncoderOptions(options.encoder, options.output_stride, options.stretch),
             photo=PhotoSettings(

@@ -72,3 +72,11 @@ def _batch(photos: Sequence[int], views: Sequence[int], captions: Sequence[Seque
             token_ids[photo, row, : len(ids)] = torch.tensor(ids)
             lengths[photo, row] = len(ids) - 1
     return Batch(tuple(photos), tuple(views), token_ids, lengths)
+
+
+def hide_words(token_ids: Tensor, vocabulary: Vocabulary, probability: float) -> Tensor:
+    """Put `<unk>` in the place of some words, so that the decoder looks at the photo more than at its own past."""
+    if not probability:
+        return token_ids
+    word = (token_ids != vocabulary.start) & (token_ids != vocabulary.pad)
+    return token_ids.masked_fill(word & (torch.rand(token_ids.shape) < probability), vocabulary.unk)

@@ -7,13 +7,14 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
@@ -25,18 +26,17 @@ from captioner.decoder import compare
 from captioner.encoder import Encoder
 from captioner.errors import DataError
 from captioner.training.attention_health import AttentionHealth, attention_health
-from captioner.training.batches import Batch, encode_captions, make_batches
+from captioner.training.batches import Batch, encode_captions, hide_words, make_batches
 from captioner.training.curve import draw_curve
 from captioner.training.data import load_data
 from captioner.training.features import FeatureCache, PhotoReader
 from captioner.training.model import TrainingModel
+from captioner.training.numerics import bfloat16_pays, running_average
 from captioner.training.options import TrainOptions
 from captioner.training.scoring import quick_cider
 from captioner.training.start import make_start
-from captioner.vocabulary import Vocabulary
 
 VALIDATION_WIDTH = 3
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class FeatureSource(Protocol):
@@ -63,7 +63,12 @@ class Run:
 
     def __init__(self, options: TrainOptions) -> None:
         self.options = options
-        self.accelerator = Accelerator(mixed_precision="bf16" if bfloat16_pays() else "no")
+        self.accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(),
+            mixed_precision="bf16" if bfloat16_pays() else "no",
+            # In the frozen epochs the encoder's weights take no part in the loss.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
         data = load_data(options.data)
         self.examples = tuple(example for example in data.examples if example.split in ("train", "val"))
         self.train_examples, self.val_examples = data.split("train"), data.split("val")
@@ -90,9 +95,7 @@ class Run:
         if options.compile:
             self.model.decoder.attention.compare = torch.compile(compare, dynamic=True)
         self.average.to(self.accelerator.device)
-        self.prepared, self.optimizer, self.scheduler = self.accelerator.prepare(
-            self.model, self.optimizer, self.scheduler
-        )
+        self.prepared, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
         self.progress = Progress()
         self.saved_at = time.monotonic()
 
@@ -106,8 +109,8 @@ class Run:
             losses = self._epoch()
             if self.accelerator.is_main_process:
                 self._validate(losses, time.monotonic() - started)
-            self.accelerator.wait_for_everyone()
-            self.progress = replace(self.progress, epoch=self.progress.epoch + 1, batch=0)
+            (progress,) = broadcast_object_list([self.progress])  # only the main process knows the new CIDEr
+            self.progress = replace(progress, epoch=progress.epoch + 1, batch=0)
             self._save_state()
         return self.progress
 
@@ -132,8 +135,8 @@ class Run:
         if tuned:
             groups.append({"params": tuned, "lr": options.encoder_learning_rate})
         optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
-        photos = options.photos_per_batch * self.accelerator.num_processes
-        steps = math.ceil(len(self.train_examples) / photos) * options.epochs
+        batches = math.ceil(sum(map(bool, self.captions)) / options.photos_per_batch)
+        steps = batches // self.accelerator.num_processes * options.epochs
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, [float(group["lr"]) for group in optimizer.param_groups], total_steps=steps + 1, pct_start=0.1
         )
@@ -146,7 +149,8 @@ class Run:
         batches = list(
             make_batches(self.captions, self.vocabulary.pad, options.photos_per_batch, options.flip, generator)
         )
-        batches = batches[self.accelerator.process_index :: self.accelerator.num_processes]
+        shared = len(batches) // self.accelerator.num_processes * self.accelerator.num_processes
+        batches = batches[self.accelerator.process_index : shared : self.accelerator.num_processes]
         losses: list[float] = []
         bar = tqdm(
             batches,
@@ -278,7 +282,7 @@ class Run:
             return
         state = torch.load(self._state_path, map_location=self.accelerator.device, weights_only=True)
         if tuple(state.get("tokens", ())) != self.vocabulary.tokens:
-            raise DataError(f"{self._state_path} belongs to a run with another vocabulary: choose another --run")
+            raise DataError(f"{self._state_path} belongs to a run with another vocabulary: choose another --run-dir")
         try:
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
@@ -286,41 +290,10 @@ class Run:
             self.scheduler.load_state_dict(state["scheduler"])
         except (RuntimeError, ValueError, KeyError) as problem:
             raise DataError(
-                f"{self._state_path} belongs to a run with other options: choose another --run"
+                f"{self._state_path} belongs to a run with other options: choose another --run-dir"
             ) from problem
         self.progress = Progress(**state["progress"])
         tqdm.write(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.batch}")
-
-
-def running_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """The running weight average as `AveragedModel` wants it; early steps decay faster, to forget the start."""
-
-    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
-        steps = int(count)
-        torch._foreach_lerp_(list(averaged), list(current), 1 - min(decay, (1 + steps) / (10 + steps)))
-
-    return update
-
-
-def hide_words(token_ids: Tensor, vocabulary: Vocabulary, probability: float) -> Tensor:
-    """Put `<unk>` in the place of some words, so that the decoder looks at the photo more than at its own past."""
-    if not probability:
-        return token_ids
-    word = (token_ids != vocabulary.start) & (token_ids != vocabulary.pad)
-    return token_ids.masked_fill(word & (torch.rand(token_ids.shape) < probability), vocabulary.unk)
-
-
-def bfloat16_pays(size: int = 512) -> bool:
-    """Whether bfloat16 matrix products are clearly faster than float32 ones on the device training would use."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    seconds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        left = torch.ones(size, size, device=device, dtype=dtype)
-        _ = left @ left
-        started = time.perf_counter()
-        float((left @ left)[0, 0])
-        seconds.append(time.perf_counter() - started)
-    return seconds[1] < 0.7 * seconds[0]
 
 
 def train(options: TrainOptions) -> Progress:

@@ -179,7 +179,7 @@ def test_empty_data_folders_are_refused_by_evaluate_and_train(
     assert main(["evaluate", "--data", str(empty), "--checkpoint", str(checkpoint)]) == 2
     assert "needs captions.json" in capsys.readouterr().err
     out, run = tmp_path / "model.safetensors", tmp_path / "run"
-    assert main(["train", "--data", str(empty), "--out", str(out), "--run", str(run)]) == 2
+    assert main(["train", "--data", str(empty), "--out", str(out), "--run-dir", str(run)]) == 2
     assert "needs captions.json" in capsys.readouterr().err
     assert not out.exists()
 

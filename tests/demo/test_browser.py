@@ -67,8 +67,9 @@ def expected_alphas(word: int, *, smooth: bool) -> NDArray[np.int64]:
     """The same from Python, on the scale of the whole caption."""
     maps: Floats = CAPTION.attention
     projection = (smooth_projection if smooth else cell_projection)((4, 6), LAYER)
-    layer = colour_layers(projection.apply(maps), projection.highest(maps))[word]
-    return layer[::STEP, ::STEP, 3].astype(np.int64)
+    layers = colour_layers(projection.apply(maps), projection.highest(maps))
+    alpha: NDArray[np.int64] = layers[word, ::STEP, ::STEP, 3].astype(np.int64)
+    return alpha
 
 
 def test_a_visitor_uploads_a_photo_and_reads_its_caption(desktop: Visit) -> None:
@@ -80,7 +81,7 @@ def test_a_visitor_uploads_a_photo_and_reads_its_caption(desktop: Visit) -> None
     assert shares == [f"{100 * share:.0f} %" for share in CAPTION.probabilities]
     expect(page.locator(".sw-hint")).to_contain_text(f"score −{-CAPTION.score:.2f}")
     expect(page.locator(".sw-claim")).to_contain_text(text.CLAIM)
-    expect(page.locator(".sw-model")).to_contain_text("Trained on nothing")
+    expect(page.locator(".sw-model")).to_contain_text("Captioned by scripted, trained on nothing")
     assert page.locator(".sw-photo").evaluate("photo => photo.naturalWidth / photo.naturalHeight") == 1.5
 
 
@@ -271,5 +272,5 @@ def test_a_real_model_captions_in_the_browser(browser: Browser, tiny_address: st
     for page, _ in visit(browser, tiny_address, 1280, 900):
         give(page)
         assert len(words(page)) >= 1
-        expect(page.locator(".sw-model")).to_contain_text("Captioned by tiny.")
+        expect(page.locator(".sw-model")).to_contain_text("Captioned by tiny, trained on nothing at all")
         assert alphas(page).max() > 150

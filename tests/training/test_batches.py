@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from builders import tiny_vocabulary
-from captioner.training.batches import encode_captions, make_batches
+from captioner.training.batches import encode_captions, hide_words, make_batches
 from captioner.training.data import Example
 
 VOCABULARY = tiny_vocabulary()
@@ -63,3 +63,14 @@ def test_the_same_seed_gives_the_same_batches_and_another_seed_others() -> None:
         for seed in (3, 3, 4)
     ]
     assert orders[0] == orders[1] != orders[2]
+
+
+def test_hidden_words_leave_start_and_padding_alone() -> None:
+    tokens = torch.tensor([[VOCABULARY.start, 5, 6, VOCABULARY.end, VOCABULARY.pad]]).repeat(400, 1)
+    torch.manual_seed(0)
+    hidden = hide_words(tokens, VOCABULARY, 0.25)
+    assert (hidden[:, 0] == VOCABULARY.start).all()
+    assert (hidden[:, 4] == VOCABULARY.pad).all()
+    share = float((hidden[:, 1:4] == VOCABULARY.unk).float().mean())
+    assert 0.2 < share < 0.3
+    assert (hide_words(tokens, VOCABULARY, 0.0) == tokens).all()

@@ -6,11 +6,10 @@ import math
 
 import torch
 
-from builders import tiny_decoder, tiny_grid, tiny_vocabulary
+from builders import tiny_decoder, tiny_grid
 from captioner.decoder import Taught
 from captioner.encoder import Encoder, EncoderOptions
 from captioner.training.model import TrainingModel, cell_penalty
-from captioner.training.train import hide_words
 
 
 def test_cell_penalty_by_hand() -> None:
@@ -67,18 +66,6 @@ def test_gradients_reach_the_encoder_only_when_tuned() -> None:
     head = trained.encoder.stages[-1]
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in head.parameters())
     assert all(parameter.grad is None for stage in trained.encoder.stages[:-1] for parameter in stage.parameters())
-
-
-def test_hidden_words_leave_start_and_padding_alone() -> None:
-    vocabulary = tiny_vocabulary()
-    tokens = torch.tensor([[vocabulary.start, 5, 6, vocabulary.end, vocabulary.pad]]).repeat(400, 1)
-    torch.manual_seed(0)
-    hidden = hide_words(tokens, vocabulary, 0.25)
-    assert (hidden[:, 0] == vocabulary.start).all()
-    assert (hidden[:, 4] == vocabulary.pad).all()
-    share = float((hidden[:, 1:4] == vocabulary.unk).float().mean())
-    assert 0.2 < share < 0.3
-    assert (hide_words(tokens, vocabulary, 0.0) == tokens).all()
 
 
 def test_grid_shapes_follow_the_photo(  # a non-square grid passes through teaching

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +20,9 @@ from captioner.errors import DataError
 from captioner.photo import PhotoSettings, open_photo
 from captioner.training.data import load_data
 from captioner.training.options import TrainOptions
-from captioner.training.train import Progress, Run, bfloat16_pays, train
+from captioner.training.train import Progress, Run, train
 
+ROOT = Path(__file__).parents[2]
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220), "white": (240, 240, 240)}
 PLACES = {"left": (4, 16, 28, 48), "right": (36, 16, 60, 48), "top": (16, 4, 48, 28)}
 
@@ -139,6 +143,31 @@ def test_only_the_stages_from_tune_from_learn(shapes: Path, tmp_path: Path) -> N
     assert moved == set(range(9, len(run.model.encoder.stages)))
 
 
+def test_two_processes_train_one_model(shapes: Path, tmp_path: Path) -> None:
+    arguments = (
+        f"--data {shapes} --out {tmp_path}/model.safetensors --run-dir {tmp_path} --encoder tf_efficientnet_lite0"
+    )
+    arguments += " --from-scratch --size 64 --detail 0 --output-stride 16 --tune-from 9 --epochs 2 --frozen-epochs 1"
+    arguments += " --photos-per-batch 4 --hidden-dim 16 --embedding-dim 16 --attention-dim 16 --min-count 1"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    run = subprocess.run(
+        [*launch, "-m", "captioner", "train", *arguments.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    epochs = [json.loads(line)["epoch"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert epochs == [1, 2]  # written once, not once per process
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    # 12 photos in 3 batches: one for each process, the odd one left out; so 1 step an epoch.
+    assert state["scheduler"]["_step_count"] == 1 + 2
+    assert state["progress"]["epoch"] == 2
+
+
 def test_a_run_goes_on_from_a_checkpoint(shapes: Path, tmp_path: Path) -> None:
     first = replace(options(shapes, tmp_path / "first"), epochs=1)
     train(first)
@@ -164,7 +193,7 @@ def test_state_of_other_words_is_refused(shapes: Path, tmp_path: Path) -> None:
 def test_state_of_other_options_is_refused(shapes: Path, tmp_path: Path) -> None:
     chosen = replace(options(shapes, tmp_path), epochs=1)
     train(chosen)
-    with pytest.raises(DataError, match="choose another --run"):
+    with pytest.raises(DataError, match="choose another --run-dir"):
         train(replace(chosen, hidden_dim=20))
 
 
@@ -186,7 +215,3 @@ def test_options_that_cannot_be_used(tmp_path: Path, name: str, value: object, m
 def test_a_stage_the_encoder_lacks(shapes: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--tune-from of 0 to"):
         Run(replace(options(shapes, tmp_path), tune_from=99))
-
-
-def test_the_bfloat16_probe_answers() -> None:
-    assert bfloat16_pays(64) in (True, False)

@@ -1,0 +1,30 @@
+"""The running average by hand, and a probe that follows what it measures."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from captioner.training import numerics
+from captioner.training.numerics import bfloat16_pays, running_average
+
+
+def test_early_steps_forget_the_start_and_late_ones_decay_as_asked() -> None:
+    update = running_average(0.9)
+    averaged, current = [torch.tensor([0.0])], [torch.tensor([1.0])]
+    update(averaged, current, 0)  # decay (1 + 0) / (10 + 0)
+    assert float(averaged[0]) == pytest.approx(0.9)
+    update(averaged, current, torch.tensor(8))  # decay 9 / 18
+    assert float(averaged[0]) == pytest.approx(0.95)
+    update(averaged, current, 10_000)  # decay 0.9
+    assert float(averaged[0]) == pytest.approx(0.955)
+
+
+@pytest.mark.parametrize(("seconds", "pays"), [((1.0, 0.5), True), ((1.0, 0.9), False), ((1.0, 30.0), False)])
+def test_bfloat16_pays_when_it_is_clearly_faster(
+    seconds: tuple[float, float], pays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The clock is read before and after the product of each type, float32 first.
+    readings = iter((0.0, seconds[0], 10.0, 10.0 + seconds[1]))
+    monkeypatch.setattr(numerics.time, "perf_counter", lambda: next(readings))
+    assert bfloat16_pays(8) is pays
