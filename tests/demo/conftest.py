@@ -51,9 +51,12 @@ def scripted_address(gradio_folder: Path) -> Iterator[str]:
     yield from serve(cast(Captioner, ScriptedCaptioner()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; CI must have it, elsewhere its tests are skipped without it."""
+    """Debian's Chromium; CI must have it, elsewhere its tests are skipped without it.
+
+    No longer than a module: while it is there, its event loop runs in this thread and no other can.
+    """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
         reason = "no Chromium: apt-get install chromium, or name it in CHROMIUM"
