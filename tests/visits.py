@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlparse
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
@@ -16,6 +17,11 @@ from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import ModelCard
 
+# How Gradio's queue uses pandas, of which pandas 3 warns.
+GRADIO_WARNINGS = [
+    pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"),
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
 MARKUP = "<img src=x onerror=\"document.title='broken in'\">"
 RED_DOG = ("a", "red", "dog")
 TWO_DOGS = ("two", "dogs", "run", "in", "water")

@@ -12,12 +12,9 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 from builders import caption, photo, photo_bytes
 from captioner.overlay import Floats, cell_projection, colour_layers, smooth_projection
 from demo import text
-from visits import MARKUP, RED_DOG, TWO_DOGS, Watch, visit
+from visits import GRADIO_WARNINGS, MARKUP, RED_DOG, TWO_DOGS, Watch, visit
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"),  # Gradio's own use of pandas
-]
+pytestmark = [pytest.mark.browser, *GRADIO_WARNINGS]
 
 Visit = tuple[Page, Watch]
 CAPTION = caption(RED_DOG, 4, 6, 0)

@@ -15,9 +15,9 @@ from gradio_client import Client, handle_file
 import demo
 from builders import photo_bytes, tiny_captioner
 from demo import text
+from visits import GRADIO_WARNINGS
 
-# Gradio's own use of pandas.
-pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated")
+pytestmark = GRADIO_WARNINGS
 DEMO = Path(demo.__file__).parent
 META = {"_type": "gradio.FileData"}
 
