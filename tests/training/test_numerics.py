@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 
-from captioner.training import numerics
 from captioner.training.numerics import bfloat16_pays, running_average
 
 
@@ -26,5 +27,5 @@ def test_bfloat16_pays_when_it_is_clearly_faster(
 ) -> None:
     # The clock is read before and after the product of each type, float32 first.
     readings = iter((0.0, seconds[0], 10.0, 10.0 + seconds[1]))
-    monkeypatch.setattr(numerics.time, "perf_counter", lambda: next(readings))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(readings))
     assert bfloat16_pays(8) is pays
