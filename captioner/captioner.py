@@ -31,6 +31,8 @@ class Captioner:
     def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
         try:
             self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+            if self.device.type == "meta":  # torch's device without memory: it computes shapes, no captions
+                raise RuntimeError("no memory")
             self.encoder = checkpoint.encoder.to(self.device).to(memory_format=torch.channels_last)
             self.decoder = checkpoint.decoder.to(self.device).eval()
         except (RuntimeError, AssertionError) as problem:

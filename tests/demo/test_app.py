@@ -94,7 +94,7 @@ def test_a_file_that_is_no_checkpoint_is_one_sentence(
     check_stopped(code, capsys, "bad.safetensors")
 
 
-@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta"])
 def test_a_device_that_is_not_there_is_one_sentence(
     device: str, free_port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
