@@ -97,14 +97,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
     options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
+    try:
+        check_address(options.host, options.port)  # before torch is imported: the answer comes at once
+    except UnusableAddressError as problem:
+        return _stop(str(problem))
     from captioner.captioner import Captioner
     from captioner.checkpoint import default_checkpoint
     from captioner.errors import CaptionerError
 
     try:
-        check_address(options.host, options.port)
         captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
-    except (CaptionerError, UnusableAddressError) as problem:
+    except CaptionerError as problem:
         return _stop(str(problem))
     from demo.page import build_page, launch_page
 

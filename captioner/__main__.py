@@ -1,4 +1,4 @@
-"""The command line: `python -m captioner caption | train | evaluate`."""
+"""The command line: `python -m captioner caption | train | evaluate | calibrate`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from captioner.commands import caption, evaluate, train
+from captioner.commands import calibrate, caption, evaluate, train
 from captioner.errors import CaptionerError
 
 DESCRIPTION = """\
@@ -15,6 +15,7 @@ Say what is in a photo and show where every word looked.
   caption    caption photos with a trained model
   train      train a model on captioned photos
   evaluate   score a model on captioned photos
+  calibrate  teach a model to say when it is guessing
 
 Start with:  python -m captioner caption PHOTO.jpg
 """
@@ -25,8 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m captioner", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{caption,train,evaluate}")
-    for module in (caption, train, evaluate):
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{caption,train,evaluate,calibrate}")
+    for module in (caption, train, evaluate, calibrate):
         module.add_parser(commands)
     return parser
 

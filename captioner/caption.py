@@ -86,10 +86,7 @@ class Caption:
     @property
     def effective_cells(self) -> Floats:
         """(T,) exp of the map's entropy: 1 when one cell has all the weight, H * W when all share it evenly."""
-        weights = self.attention.astype(np.float64)  # (T, H, W)
-        entropy = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(axis=(1, 2))  # (T,); 0 log 0 is 0
-        cells: Floats = np.exp(entropy).astype(np.float32)
-        return cells
+        return effective_cells(self.attention)
 
 
 @dataclass(frozen=True)
@@ -121,6 +118,8 @@ class Description:
         grid: (rows, columns) of the attention maps.
         native: (rows, columns) the encoder really computed; differs from `grid` when stretched.
         model: name of the model that spoke.
+        strangeness: how unlike the training photos this one is (see `Familiarity`), 0 or more, above 1 when the model
+            is guessing; None when the model cannot tell.
 
     Raises:
         RecordError: the parts do not hold together.
@@ -132,8 +131,11 @@ class Description:
     grid: tuple[int, int]
     native: tuple[int, int]
     model: str
+    strangeness: float | None = None
 
     def __post_init__(self) -> None:
+        if self.strangeness is not None and not self.strangeness >= 0:
+            raise RecordError(f"expected a strangeness of 0 or more, got {self.strangeness}")
         if not self.captions or not self.ranking or any(not places for places in self.ranking.values()):
             raise RecordError("expected at least one caption at every beam width")
         wrong = {p for places in self.ranking.values() for p in places if not 0 <= p < len(self.captions)}
@@ -153,6 +155,11 @@ class Description:
         """The beam widths that were searched, ascending."""
         return tuple(sorted(self.ranking))
 
+    @property
+    def guessing(self) -> bool:
+        """Whether the photo is unlike those the model was trained on; False when the model cannot tell."""
+        return self.strangeness is not None and self.strangeness > 1
+
     def at_width(self, width: int) -> tuple[Caption, ...]:
         """The captions found with a beam of `width`, best first.
 
@@ -169,6 +176,8 @@ class Description:
             "captions": [_public(caption) for caption in self.at_width(width)],
             "grid": list(self.grid),
             "model": self.model,
+            "guessing": self.guessing,
+            "strangeness": self.strangeness,
         }
 
     def save(self, path: Path) -> None:
@@ -181,6 +190,7 @@ class Description:
             "grid": list(self.grid),
             "native": list(self.native),
             "model": self.model,
+            "strangeness": self.strangeness,
         }
         write_whole(path, json.dumps(record, ensure_ascii=False))
 
@@ -203,12 +213,21 @@ class Description:
                 grid=(rows, columns),
                 native=(record["native"][0], record["native"][1]),
                 model=str(record["model"]),
+                strangeness=None if record.get("strangeness") is None else float(record["strangeness"]),
             )
         except RecordError:
             raise
         # A RecursionError comes from brackets nested by the thousand.
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as problem:
             raise RecordError(f"{path.name} cannot be read back as a description: save it again") from problem
+
+
+def effective_cells(attention: NDArray[np.floating[Any]]) -> Floats:
+    """(T,) exp of the entropy of each map of (T, H, W): 1 to H * W cells."""
+    weights = attention.astype(np.float64)
+    entropy = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(axis=(1, 2))  # (T,); 0 log 0 is 0
+    cells: Floats = np.exp(entropy).astype(np.float32)
+    return cells
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

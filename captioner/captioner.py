@@ -40,6 +40,7 @@ class Captioner:
         self.vocabulary: Vocabulary = checkpoint.vocabulary
         self.photo_settings = checkpoint.photo_settings
         self.card = checkpoint.card
+        self.familiarity = checkpoint.familiarity
 
     @classmethod
     def load(cls, path: Path | str, device: str = "auto") -> Captioner:
@@ -79,7 +80,11 @@ class Captioner:
             results = beam_search(
                 self._step, self.decoder.start(grid), self._tokens(), options or SearchOptions(), len(grid.annotations)
             )
-        return tuple(self._description(grid, by_width) for by_width in results)
+            strange = None if self.familiarity is None else self.familiarity.strangeness(grid).tolist()
+        return tuple(
+            self._description(grid, by_width, None if strange is None else strange[photo])
+            for photo, by_width in enumerate(results)
+        )
 
     def replay(self, grid: FeatureGrid, words: Sequence[str]) -> Caption:
         """Teacher-force `words` and `<end>` on the one photo of `grid`, to see what the model thinks of them.
@@ -126,7 +131,9 @@ class Captioner:
         values, ids = masked.topk(min(count, len(masked) - len(banned)))
         return tuple(zip(self.vocabulary.decode(ids.tolist()), values.tolist(), strict=True))
 
-    def _description(self, grid: FeatureGrid, by_width: dict[int, SearchResult]) -> Description:
+    def _description(
+        self, grid: FeatureGrid, by_width: dict[int, SearchResult], strangeness: float | None
+    ) -> Description:
         captions: dict[tuple[tuple[int, ...], bool], int] = {}
         distinct: list[Caption] = []
         ranking: dict[int, tuple[int, ...]] = {}
@@ -140,7 +147,8 @@ class Captioner:
                 places.append(captions[key])
             ranking[width] = tuple(places)
         trees = {width: self._tree(result) for width, result in by_width.items()}
-        return Description(tuple(distinct), ranking, trees, (grid.height, grid.width), grid.native, self.card.name)
+        cells = (grid.height, grid.width)
+        return Description(tuple(distinct), ranking, trees, cells, grid.native, self.card.name, strangeness)
 
     def _caption(self, hypothesis: Hypothesis, grid: FeatureGrid) -> Caption:
         count = len(hypothesis.tokens)

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from torch import Tensor
 from captioner.decoder import AttentionDecoder, DecoderOptions
 from captioner.encoder import Encoder, EncoderOptions
 from captioner.errors import CaptionerError, CheckpointError
+from captioner.familiarity import Familiarity
 from captioner.photo import PhotoSettings
 from captioner.vocabulary import Vocabulary
 
@@ -63,6 +64,7 @@ class Checkpoint:
     vocabulary: Vocabulary
     photo_settings: PhotoSettings
     card: ModelCard
+    familiarity: Familiarity | None = None
 
     def __post_init__(self) -> None:
         options = self.decoder.options
@@ -75,6 +77,10 @@ class Checkpoint:
             raise CheckpointError(
                 f"expected an encoder of {options.annotation_dim} channels for this decoder, "
                 f"got {self.encoder.channels}: use the one it was trained with"
+            )
+        if self.familiarity is not None and len(self.familiarity.mean) != self.encoder.channels:
+            raise CheckpointError(
+                f"expected familiarity of {self.encoder.channels} channels, got {len(self.familiarity.mean)}"
             )
 
 
@@ -128,7 +134,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path.name} describes no model that can be built: {problem}") from problem
     for prefix, module in (("encoder", checkpoint.encoder), ("decoder", checkpoint.decoder)):
         _fill(module, prefix, tensors, path)
-    return checkpoint
+    limit = json.loads(metadata["description"]).get("familiarity_limit")
+    return checkpoint if limit is None else replace(checkpoint, familiarity=_familiarity(tensors, limit, path))
 
 
 def _weights(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -143,17 +150,23 @@ def _weights(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, Tensor]:
                     "save a model that trained well, or save as float32"
                 )
             tensors[f"{prefix}.{name}"] = stored.detach().cpu().contiguous().clone()
+    if checkpoint.familiarity is not None:
+        for name in ("mean", "basis"):
+            part: Tensor = getattr(checkpoint.familiarity, name)
+            tensors[f"familiarity.{name}"] = part.detach().to(dtype).cpu().contiguous().clone()
     return tensors
 
 
 def _describe(checkpoint: Checkpoint) -> str:
-    description = {
+    description: dict[str, Any] = {
         "encoder": asdict(checkpoint.encoder.options),
         "decoder": asdict(checkpoint.decoder.options),
         "vocabulary": checkpoint.vocabulary.tokens,
         "photo": asdict(checkpoint.photo_settings),
         "card": asdict(checkpoint.card),
     }
+    if checkpoint.familiarity is not None:
+        description["familiarity_limit"] = checkpoint.familiarity.limit
     try:
         return json.dumps(description, sort_keys=True)
     except (TypeError, ValueError) as problem:
@@ -199,6 +212,16 @@ def _fill(module: torch.nn.Module, prefix: str, tensors: Mapping[str, Tensor], p
         module.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in own.items()})
     except RuntimeError as problem:
         raise CheckpointError(f"{path.name}: the weights do not fit the {prefix} it describes") from problem
+
+
+def _familiarity(tensors: Mapping[str, Tensor], limit: object, path: Path) -> Familiarity:
+    try:
+        mean, basis = tensors["familiarity.mean"].float(), tensors["familiarity.basis"].float()
+        return Familiarity(mean, basis, float(str(limit)))
+    except (KeyError, ValueError) as problem:
+        raise CheckpointError(
+            f"{path.name} lacks what tells familiar photos from others: get the file again"
+        ) from problem
 
 
 def _digest(tensors: Mapping[str, Tensor], description: str) -> str:

@@ -107,10 +107,11 @@ class Encoder(nn.Module):
             raise EncoderError(f"expected pixels (photos, 3, height, width), got {tuple(pixels.shape)}")
         return self.resume(pixels, 0)
 
-    def until(self, pixels: Tensor, stage: int) -> Tensor:
-        """Run the first `stage` stages: (P, 3, S, S) to (P, C, h, w), to be cached and given to `resume`."""
+    def until(self, pixels: Tensor, stage: int, start: int = 0) -> Tensor:
+        """Run the stages from `start` to before `stage`: (P, 3, S, S) pixels, or (P, C', h', w') features where `start`
+        is not 0, to (P, C, h, w), to be cached and given to `resume`."""
         features = pixels.contiguous(memory_format=torch.channels_last)
-        for module in self.stages[:stage]:
+        for module in self.stages[start:stage]:
             features = module(features)
         return features
 
@@ -127,15 +128,20 @@ class Encoder(nn.Module):
         annotations = features.flatten(2).transpose(1, 2)  # (P, L, D)
         return FeatureGrid(annotations, height, width, native)
 
-    def trainable_parameters(self, first_stage: int) -> list[nn.Parameter]:
-        """Freeze the stages before `first_stage`; give the parameters of the others."""
-        trained = []
-        for index, module in enumerate(self.stages):
-            for parameter in module.parameters():
-                parameter.requires_grad_(index >= first_stage)
-                if index >= first_stage:
-                    trained.append(parameter)
-        return trained
+    def trainable_parameters(self, first_stage: int, depthwise: bool = True) -> list[nn.Parameter]:
+        """Freeze the stages before `first_stage`; give the parameters of the others.
+
+        Args:
+            depthwise: whether depthwise convolutions (one filter for each channel) stay trainable too.
+        """
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+        for stage in self.stages[first_stage:]:
+            for module in stage.modules():
+                lone = isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+                for parameter in module.parameters(recurse=False):
+                    parameter.requires_grad_(depthwise or not lone)
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
 
 def _efficientnet_lite_stages(options: EncoderOptions) -> tuple[nn.ModuleList, int]:

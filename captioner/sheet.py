@@ -43,7 +43,7 @@ def overlay_sheet(photo: Image.Image, caption: Caption, *, smooth: bool = True) 
     projection = (smooth_projection if smooth else cell_projection)((grid[0], grid[1]), size)
     top = projection.highest(caption.attention)
     tiles = [photo.resize(size, Image.Resampling.LANCZOS)]
-    tiles += render_overlays(ImageEnhance.Color(photo).enhance(SATURATION), caption.attention, projection, top)
+    tiles += render_overlays(ImageEnhance.Color(tiles[0]).enhance(SATURATION), caption.attention, projection, top)
     shares = [f"{word}  {100 * share:.0f} %" for word, share in zip(caption.words, caption.probabilities, strict=True)]
     columns = min(COLUMNS, len(tiles))
     rows = math.ceil(len(tiles) / columns)

@@ -42,6 +42,7 @@ VIEWER: Mapping[str, str] = {
     "caption_label": "Caption, word by word",
     "caption_hint": "Point at a word, tap it, or walk with the arrow keys ← →",
     "score": "score {score}",
+    "guessing": "Guessing: this photo is unlike those the model has seen.",
     "unfinished": "cut off at the word limit",
     "chip_label": "{word}, probability {probability}",
     "photo_alt": "The photo being captioned: {caption}",

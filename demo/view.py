@@ -96,6 +96,7 @@ class ResultView(TypedDict):
     width: int
     model: str
     trained_on: str
+    guessing: bool
 
 
 class ProblemView(TypedDict):
@@ -140,6 +141,7 @@ def build_view(description: Description, photo: Image.Image, trained_on: str) ->
         "width": min(description.ranking, key=lambda width: (abs(width - DEFAULT_WIDTH), width)),
         "model": description.model,
         "trained_on": trained_on,
+        "guessing": description.guessing,
     }
 
 

@@ -26,6 +26,8 @@ Caption photos. Each gets a table of its alternatives, best first: rank, score, 
   python -m captioner caption beach.jpg --save out     the maps as out/beach.png, the record as out/beach.json
 """
 
+GUESSING = "(guessing: this photo is unlike those the model has seen)"
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its flags."""
@@ -93,6 +95,8 @@ def json_line(path: Path, description: Description, width: int) -> str:
 def table(path: Path, description: Description, width: int) -> str:
     """The alternatives of one photo, best first."""
     lines = [str(path), "rank   score  probability  caption"]
+    if description.guessing:
+        lines.insert(1, GUESSING)
     for rank, caption in enumerate(description.at_width(width), start=1):
         mark = "" if caption.finished else " ..."
         probability = math.exp(caption.log_prob)

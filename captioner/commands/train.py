@@ -10,7 +10,7 @@ from captioner.encoder import ENCODER_NAMES, EncoderOptions
 from captioner.photo import PhotoSettings
 
 DESCRIPTION = """\
-Train a captioner on a folder of captioned photos (captions.json and images/, or a Karpathy JSON and its photos).
+Train a captioner on folders of captioned photos (captions.json and images/, or a Karpathy JSON and its photos).
 
 The frozen part of the encoder is run once and what it gives is kept in the --run-dir folder. Stop the command when you
 like: the same command goes on where it was. The best epoch by validation CIDEr is always in --out; a log and a
@@ -27,12 +27,18 @@ NUMBERS = (
     ("epochs", int, "passes over the training photos"),
     ("frozen_epochs", int, "epochs before the encoder starts to learn"),
     ("photos_per_batch", int, "photos per optimiser step, each with all its captions"),
+    ("views", int, "ways each photo is shown: 1 whole, 2 mirrored too, more add crops"),
+    ("pointing", float, "weight of the supervised attention term, where words have boxes"),
+    ("lone_weight", float, "weight of a photo with one caption, beside those with several"),
+    ("label_weight", float, "weight of the words of labels; 0 leaves photos of labels alone out"),
     ("learning_rate", float, "highest learning rate of the decoder"),
     ("encoder_learning_rate", float, "highest learning rate of the encoder"),
     ("weight_decay", float, "AdamW weight decay"),
     ("label_smoothing", float, "share of the target spread over all words"),
     ("dropout", float, "dropout of the decoder"),
     ("word_dropout", float, "probability that a given word is hidden"),
+    ("self_critical", float, "share of the word loss that rewards sampled captions for their CIDEr"),
+    ("samples", int, "captions sampled for each photo, with --self-critical"),
     ("doubly_stochastic", float, "weight of the penalty that spreads attention over all cells"),
     ("average", float, "decay of the running weight average"),
     ("clip_norm", float, "longest gradient"),
@@ -58,7 +64,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of captioned photos")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="DIR", help="folders of photos")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
     parser.add_argument(
         "--run-dir", type=Path, default=Path("runs/train"), metavar="DIR", help="state, cache, log, curve"
@@ -74,7 +80,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--tune-from", type=int, default=defaults["tune_from"], metavar="STAGE",
                         help="first encoder stage that learns (default %(default)s)")  # fmt: skip
     parser.add_argument("--no-cache", action="store_true", help="run the frozen stages every epoch, keep nothing")
-    parser.add_argument("--no-flip", action="store_true", help="never mirror photos")
+    parser.add_argument("--tune-depthwise", action="store_true", help="let depthwise convolutions learn too")
     parser.add_argument("--tutorial-decoder", action="store_true", help="the tutorial's decoder, without our options")
     parser.add_argument("--compile", action="store_true", help="speed up with torch.compile")
     parser.add_argument("--name", default="saywhere", help="the model's name")
@@ -93,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     resnet = options.encoder == "resnet101"
     progress = train(
         TrainOptions(
-            data=options.data,
+            data=tuple(options.data),
             out=options.out,
             run=options.run_dir,
             start_from=options.start_from,
@@ -107,11 +113,11 @@ def run(options: argparse.Namespace) -> int:
             pretrained=not options.from_scratch,
             tune_from=None if options.frozen else options.tune_from,
             cache_features=not options.no_cache,
-            flip=not options.no_flip,
+            tune_depthwise=options.tune_depthwise,
             tutorial_decoder=options.tutorial_decoder,
             compile=options.compile,
             name=options.name,
-            trained_on=options.trained_on or f"the photos of {options.data.name}",
+            trained_on=options.trained_on or "the photos of " + ", ".join(folder.name for folder in options.data),
             **{name: getattr(options, name) for name, _, _ in NUMBERS},
         )
     )

@@ -1,37 +1,45 @@
-"""Captioned photos on disk: a folder's `captions.json`, or a Karpathy split file beside the photos."""
+"""Photos on disk and what people said of them: a folder's `captions.json`, or a Karpathy split file."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from captioner.errors import DataError
+from captioner.training.phrases import Label, Sentence, load_phrases, read_labels
 
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Example:
-    """One photo and what people said of it.
+    """One photo and what people said of it or marked in it.
 
     Attributes:
         filename: the photo's name, unique in its data set.
         path: where the photo lies.
         split: "train", "val" or "test".
-        captions: sentences as written, one or more.
+        captions: sentences as written; none where only labels are known.
+        labels: things people marked in the photo.
+        sentences: captions with their phrases and boxes, where they are known.
+        source: name of the data folder.
     """
 
     filename: str
     path: Path
     split: str
     captions: tuple[str, ...]
+    labels: tuple[Label, ...] = ()
+    sentences: tuple[Sentence, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class CaptionData:
-    """All captioned photos of one folder, in the file's order."""
+    """The photos of one or more folders, in the files' order."""
 
     examples: tuple[Example, ...]
 
@@ -50,31 +58,46 @@ class CaptionData:
         return chosen
 
 
-def load_data(folder: Path) -> CaptionData:
+def load_data(folder: Path, labelled: bool = False) -> CaptionData:
     """Read a data folder.
 
-    Two layouts are understood. `captions.json`: a list of `{filename, split, captions}`, photos under `images/`.
+    Two layouts are understood. `captions.json`: a list of `{filename, split, captions}`, photos under `images/`;
+    optional are `labels` and `boxes` (see `read_labels`) and a file of phrase boxes (see `load_phrases`).
     Any other single JSON file in Karpathy's format (`{"images": [{filename, filepath?, split, sentences}]}`, split
-    "restval" counted as train), photos under `images/` or beside the file. Photos known by labels alone
-    (`"kind": "labels"`) are passed over.
+    "restval" counted as train), photos under `images/` or beside the file.
+
+    Args:
+        labelled: give the photos known by labels alone (`"kind": "labels"`) too, without captions.
 
     Raises:
         DataError: the folder is missing or empty, the JSON is of another shape, a photo has no caption or a
             caption no photo.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder: give the folder that holds captions.json and images/")
-    records = _read_records(folder)
-    photos = folder / "images" if (folder / "images").is_dir() else folder
-    examples = tuple(_example(record, photos) for record in records if record.get("kind") != "labels")
-    if not examples:
-        raise DataError(f"{folder} holds no captioned photo: its JSON file lists none")
+    return load_folders((folder,), labelled)
+
+
+def load_folders(folders: Iterable[Path], labelled: bool = False) -> CaptionData:
+    """The photos of several data folders as one, folder after folder; see `load_data`."""
+    examples = [example for folder in folders for example in _load_folder(folder, labelled)]
     seen: set[str] = set()
     for example in examples:
         if example.filename in seen:
             raise DataError(f"{example.filename} is listed twice: a photo's captions belong in one record")
         seen.add(example.filename)
-    return CaptionData(examples)
+    return CaptionData(tuple(examples))
+
+
+def _load_folder(folder: Path, labelled: bool) -> list[Example]:
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder: give the folder that holds captions.json and images/")
+    records = _read_records(folder)
+    photos = folder / "images" if (folder / "images").is_dir() else folder
+    phrases = load_phrases(folder)
+    chosen = [record for record in records if labelled or record.get("kind") != "labels"]
+    examples = [_example(record, photos, phrases.get(str(record.get("filename")), ())) for record in chosen]
+    if not any(example.captions for example in examples):
+        raise DataError(f"{folder} holds no captioned photo: its JSON file lists none")
+    return [replace(example, source=folder.name) for example in examples]
 
 
 def _read_records(folder: Path) -> list[dict[str, Any]]:
@@ -93,7 +116,7 @@ def _read_records(folder: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _example(record: dict[str, Any], photos: Path) -> Example:
+def _example(record: dict[str, Any], photos: Path, sentences: tuple[Sentence, ...]) -> Example:
     filename, split = record.get("filename"), record.get("split")
     if not isinstance(filename, str) or not filename:
         raise DataError(f"a record has no filename: {str(record)[:80]}")
@@ -104,9 +127,10 @@ def _example(record: dict[str, Any], photos: Path) -> Example:
         captions = tuple(str(sentence.get("raw") or " ".join(sentence["tokens"])) for sentence in record["sentences"])
     else:
         captions = tuple(str(caption) for caption in record.get("captions") or ())
-    if not any(caption.strip() for caption in captions):
+    labels = read_labels(record)
+    if not any(caption.strip() for caption in captions) and not (record.get("kind") == "labels" and labels):
         raise DataError(f"{filename} has no caption: add one, or take the photo out of the list")
     path = photos / str(record.get("filepath", "")) / filename
     if not path.is_file():
         raise DataError(f"{filename} has captions but no photo: expected it at {path}")
-    return Example(filename, path, split, captions)
+    return Example(filename, path, split, captions, labels, sentences)

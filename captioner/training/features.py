@@ -1,6 +1,6 @@
 """What the frozen stages of the encoder give, computed once and kept on disk as float16.
 
-Both the photo and its mirror image are kept, so that training can flip without running the frozen stages again.
+Every view of a photo is kept, so that training can mirror and crop without running the frozen stages again.
 """
 
 from __future__ import annotations
@@ -19,21 +19,34 @@ from tqdm import tqdm
 from captioner.encoder import Encoder
 from captioner.photo import PhotoSettings, open_photo, prepare_photo
 from captioner.training.data import Example
+from captioner.training.numerics import bfloat16_pays
+from captioner.training.views import View
 
-VIEWS = 2  # as it is, and mirrored
+CHUNK = 8  # views that run through the encoder together
+
+
+def see(example: Example, view: View, settings: PhotoSettings) -> Tensor:
+    """Pixels (3, S, S) of a photo in one view."""
+    return prepare_photo(view.show(open_photo(example.path)), settings)
 
 
 class FeatureCache:
-    """Features of N photos, both views, in the order of `examples`.
+    """Features of the photos of `examples`, in their order, each in its own `views`.
 
-    `array` is (N, VIEWS, h, w, C) float16, memory-mapped. `fill` can be stopped and started again: it goes on after
-    the last photo whose features were written.
+    `array` is (N, V, h, w, C) float16, memory-mapped; V is the largest number of views, and the places of views that
+    a photo does not have stay empty. `fill` can be stopped and started again: it goes on after the last written view.
     """
 
     def __init__(
-        self, folder: Path, examples: Sequence[Example], encoder: Encoder, stage: int, settings: PhotoSettings
+        self,
+        folder: Path,
+        examples: Sequence[Example],
+        views: Sequence[Sequence[View]],
+        encoder: Encoder,
+        stage: int,
+        settings: PhotoSettings,
     ) -> None:
-        self.examples, self.encoder, self.stage, self.settings = examples, encoder, stage, settings
+        self.examples, self.views, self.encoder, self.stage, self.settings = examples, views, encoder, stage, settings
         key = self._key()
         self.path = folder / f"features-{key}.npy"
         self.done_path = folder / f"features-{key}.done"
@@ -41,7 +54,7 @@ class FeatureCache:
             parameter = next(encoder.parameters())
             blank = torch.zeros(1, 3, settings.size, settings.size, device=parameter.device)
             _, channels, height, width = encoder.until(blank, stage).shape
-        shape = (len(examples), VIEWS, height, width, channels)
+        shape = (len(examples), max(map(len, views)), height, width, channels)
         folder.mkdir(parents=True, exist_ok=True)
         mode = "r+" if self.path.exists() else "w+"
         self.array = np.lib.format.open_memmap(self.path, mode=mode, dtype=np.float16, shape=shape)
@@ -51,36 +64,45 @@ class FeatureCache:
         digest = hashlib.sha256()
         for stage in self.encoder.stages[: self.stage]:
             for tensor in stage.state_dict().values():
-                digest.update(tensor.detach().cpu().numpy().tobytes())
+                kept = tensor.detach().half() + 0  # as a checkpoint keeps them; averaging makes a 0 of -0
+                digest.update(kept.cpu().numpy().tobytes())
         description = [asdict(self.encoder.options), asdict(self.settings), self.stage]
-        digest.update(json.dumps([description, [e.filename for e in self.examples]]).encode())
+        shown = [
+            [example.filename, [asdict(view) for view in own]]
+            for example, own in zip(self.examples, self.views, strict=True)
+        ]
+        digest.update(json.dumps([description, shown]).encode())
         return digest.hexdigest()[:16]
 
     def fill(self, compiled: bool = False) -> None:
-        """Compute what is missing, with a progress bar.
+        """Compute what is missing, with a progress bar; in bfloat16 where that is faster.
 
         Args:
             compiled: let torch.compile fuse the frozen stages.
         """
 
         def run(pixels: Tensor) -> Tensor:
-            return self.encoder.until(pixels, self.stage)  # (1, C, h, w)
+            return self.encoder.until(pixels, self.stage)  # (B, C, h, w)
 
-        if compiled:
-            run = torch.compile(run, options={"freezing": True})
+        fused = torch.compile(run, options={"freezing": True}) if compiled else run
         device = next(self.encoder.parameters()).device
+        jobs = [(index, view) for index, own in enumerate(self.views) for view in range(len(own))]
         done = int(self.done_path.read_text()) if self.done_path.exists() else 0
-        remaining = range(done, len(self.examples))
-        with torch.inference_mode():
-            for index in tqdm(remaining, initial=done, total=len(self.examples), desc="features", mininterval=5):
-                photo = open_photo(self.examples[index].path)
-                pixels = prepare_photo(photo, self.settings).unsqueeze(0).to(device)  # (1, 3, S, S)
-                for view, seen in enumerate((pixels, pixels.flip(-1))):
-                    features = run(seen.contiguous(memory_format=torch.channels_last))  # (1, C, h, w)
-                    self.array[index, view] = features[0].permute(1, 2, 0).half().cpu().numpy()
-                if index % 500 == 499 or index == len(self.examples) - 1:
+        bar = tqdm(initial=done, total=len(jobs), desc="features", mininterval=5)
+        autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16_pays())
+        with bar, torch.inference_mode(), autocast:
+            for first in range(done, len(jobs), CHUNK):
+                chunk = jobs[first : first + CHUNK]
+                seen = [see(self.examples[index], self.views[index][view], self.settings) for index, view in chunk]
+                pixels = torch.stack(seen).to(device).contiguous(memory_format=torch.channels_last)  # (B, 3, S, S)
+                features = (fused if len(chunk) == CHUNK else run)(pixels)  # (B, C, h, w)
+                values = features.permute(0, 2, 3, 1).half().cpu().numpy()
+                for (index, view), value in zip(chunk, values, strict=True):
+                    self.array[index, view] = value
+                bar.update(len(chunk))
+                if first // CHUNK % 100 == 99 or first + CHUNK >= len(jobs):
                     self.array.flush()
-                    self.done_path.write_text(str(index + 1))
+                    self.done_path.write_text(str(first + len(chunk)))
 
     def batch(self, indices: Sequence[int], views: Sequence[int]) -> Tensor:
         """Features (P, C, h, w) float32, channels last in memory, of photos `indices` in the given views."""
@@ -94,12 +116,23 @@ class PhotoReader:
     With `stage` 0 the "features" are the pixels themselves, and the whole encoder can learn.
     """
 
-    def __init__(self, examples: Sequence[Example], encoder: Encoder, stage: int, settings: PhotoSettings) -> None:
-        self.examples, self.encoder, self.stage, self.settings = examples, encoder, stage, settings
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        views: Sequence[Sequence[View]],
+        encoder: Encoder,
+        stage: int,
+        settings: PhotoSettings,
+    ) -> None:
+        self.examples, self.views, self.encoder, self.stage, self.settings = examples, views, encoder, stage, settings
 
     def batch(self, indices: Sequence[int], views: Sequence[int]) -> Tensor:
         """Features (P, C, h, w) float32 of photos `indices` in the given views."""
-        pixels = [prepare_photo(open_photo(self.examples[index].path), self.settings) for index in indices]
-        seen = torch.stack([p.flip(-1) if view else p for p, view in zip(pixels, views, strict=True)])
+        pixels = torch.stack(
+            [
+                see(self.examples[index], self.views[index][view], self.settings)
+                for index, view in zip(indices, views, strict=True)
+            ]
+        )  # (P, 3, S, S)
         with torch.no_grad():
-            return self.encoder.until(seen.to(next(self.encoder.parameters()).device), self.stage)
+            return self.encoder.until(pixels.to(next(self.encoder.parameters()).device), self.stage)

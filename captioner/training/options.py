@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,8 @@ class TrainOptions:
     """A training run, complete: the same options and data give the same model on the same machine.
 
     Attributes:
-        data: folder of captioned photos (see `load_data`).
+        data: folders of captioned photos (see `load_data`); the photos of labels alone are used where labels have
+            a weight.
         out: the checkpoint to write, best epoch so far.
         run: folder for resumable state, cached features, log and learning curve.
         start_from: checkpoint whose weights, words, sizes and photo settings the run starts with, or None.
@@ -26,18 +28,25 @@ class TrainOptions:
         cache_features: keep what the frozen stages give on disk instead of running them every epoch.
         epochs: passes over the training photos; the learning rate runs one cycle over all of them.
         frozen_epochs: epochs at the start in which the encoder does not learn yet.
-        photos_per_batch: photos per step of the optimiser, each with all its captions.
+        photos_per_batch: photos per step of the optimiser, each with all its rows.
         learning_rate: highest rate of the decoder.
         encoder_learning_rate: highest rate of the encoder's learning stages.
+        tune_depthwise: let depthwise convolutions learn too: a small share of the weights, half of the time on CPUs.
         weight_decay: of AdamW.
         label_smoothing: share of the target probability spread over all words, 0 to below 1.
         dropout: of the decoder.
         word_dropout: probability that a word given to the decoder is hidden behind `<unk>`.
+        pointing: weight of the supervised attention term, where words have boxes (see `pointing_losses`).
+        lone_weight: weight in the word loss of a photo that has one caption; of n captions its n-th part, 1 or more.
+        label_weight: weight in the word loss of what people marked in a photo, taught as "a <label>".
+        self_critical: share of the word loss, 0 to below 1, that rewards sampled captions for their CIDEr-D instead of
+            teaching people's (see self_critical.py); needs a label_smoothing of 0.
+        samples: captions sampled for each photo, where self_critical is above 0.
         doubly_stochastic: weight of the penalty that asks each cell's attention to sum to 1 over a caption
             (Xu et al. 2015, equation 14).
         average: decay per step of the running weight average that is evaluated and saved, 0 to below 1.
         clip_norm: gradients longer than this are shortened to it.
-        flip: show half of the photos mirrored.
+        views: ways each photo is shown: 1 is whole, 2 adds its mirror image, more add crops (see `make_views`).
         embedding_dim, hidden_dim, attention_dim: sizes of the decoder.
         tutorial_decoder: without feature normalisation, deep output and tied embeddings.
         min_count: how often a word must stand in the training captions to enter the vocabulary.
@@ -50,7 +59,7 @@ class TrainOptions:
         trained_on: one line about the photos it learnt from, in its card.
     """
 
-    data: Path
+    data: tuple[Path, ...]
     out: Path
     run: Path
     start_from: Path | None = None
@@ -64,14 +73,20 @@ class TrainOptions:
     photos_per_batch: int = 32
     learning_rate: float = 6e-4
     encoder_learning_rate: float = 6e-5
+    tune_depthwise: bool = False
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     dropout: float = 0.3
     word_dropout: float = 0.03
+    pointing: float = 1.0
+    lone_weight: float = 3.0
+    label_weight: float = 1.0
+    self_critical: float = 0.0
+    samples: int = 5
     doubly_stochastic: float = 0.0
     average: float = 0.995
     clip_norm: float = 5.0
-    flip: bool = True
+    views: int = 3
     embedding_dim: int = 512
     hidden_dim: int = 512
     attention_dim: int = 256
@@ -86,17 +101,30 @@ class TrainOptions:
     trained_on: str = "the photos given to train"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "photos_per_batch", "min_count", "max_words", "patience"):
-            if getattr(self, name) < 1:
-                raise DataError(f"expected {name} of 1 or more, got {getattr(self, name)}")
-        for name in ("label_smoothing", "dropout", "word_dropout", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise DataError(f"expected {name} of 0 to below 1, got {getattr(self, name)}")
-        for name in ("learning_rate", "encoder_learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise DataError(f"expected {name} above 0, got {getattr(self, name)}")
-        for name in ("weight_decay", "doubly_stochastic", "frozen_epochs", "seed"):
-            if getattr(self, name) < 0:
-                raise DataError(f"expected {name} of 0 or more, got {getattr(self, name)}")
+        for name, (allowed, wanted) in _RANGES.items():
+            if not allowed(getattr(self, name)):
+                raise DataError(f"expected {name} {wanted}, got {getattr(self, name)}")
+        if self.self_critical and self.label_smoothing:
+            raise DataError(f"expected label_smoothing 0 with self_critical, got {self.label_smoothing}")
+        if not self.data:
+            raise DataError("expected at least one data folder, got none")
         if self.out.suffix != ".safetensors":
             raise DataError(f"expected --out to end in .safetensors, got {self.out.name}")
+
+
+def _ranges() -> dict[str, tuple[Callable[[float], bool], str]]:
+    kinds: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+        ("epochs photos_per_batch views min_count max_words patience", lambda value: value >= 1, "of 1 or more"),
+        ("label_smoothing dropout word_dropout average self_critical", lambda value: 0 <= value < 1, "of 0 to below 1"),
+        ("samples", lambda value: value >= 2, "of 2 or more"),
+        ("learning_rate encoder_learning_rate clip_norm", lambda value: value > 0, "above 0"),
+        (
+            "weight_decay doubly_stochastic pointing lone_weight label_weight frozen_epochs seed",
+            lambda value: value >= 0,
+            "of 0 or more",
+        ),
+    )
+    return {name: (allowed, wanted) for names, allowed, wanted in kinds for name in names.split()}
+
+
+_RANGES = _ranges()

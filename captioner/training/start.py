@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from captioner.checkpoint import load_checkpoint
 from captioner.decoder import AttentionDecoder, DecoderOptions
 from captioner.encoder import Encoder
 from captioner.photo import PhotoSettings
+from captioner.training.data import Example
 from captioner.training.options import TrainOptions
 from captioner.training.pretrained import load_imagenet_weights
 from captioner.vocabulary import Vocabulary
@@ -25,20 +27,21 @@ class Start:
     source: str
 
 
-def make_start(options: TrainOptions, captions: Iterable[str]) -> Start:
+def make_start(options: TrainOptions, examples: Sequence[Example]) -> Start:
     """Build the parts the options ask for.
 
     Args:
-        captions: of the training split; a fresh vocabulary is counted on them. A checkpoint brings its own words,
-            sizes and photo settings, which then go before those of the options.
+        examples: of the training split; a fresh vocabulary is counted on their captions and, where labels have a
+            weight, on their labels. A checkpoint brings its own words, sizes and photo settings, which then go before
+            those of the options; words of the examples that it lacks are added to its own.
 
     Raises:
         CheckpointError: the checkpoint to start from cannot be used.
         EncoderError: ImageNet weights are asked for and not to be had.
     """
     if options.start_from is not None:
-        return _from_checkpoint(options)
-    vocabulary = Vocabulary.from_captions(captions, options.min_count)
+        return _from_checkpoint(options, options.start_from, examples)
+    vocabulary = Vocabulary.from_captions(_texts(examples, options.label_weight > 0), options.min_count)
     encoder = Encoder(options.encoder)
     source = load_imagenet_weights(encoder) if options.pretrained else "random weights"
     ours = not options.tutorial_decoder
@@ -58,11 +61,24 @@ def make_start(options: TrainOptions, captions: Iterable[str]) -> Start:
     return Start(encoder, decoder, vocabulary, options.photo, source)
 
 
-def _from_checkpoint(options: TrainOptions) -> Start:
-    assert options.start_from is not None
-    parts = load_checkpoint(options.start_from)
-    decoder = AttentionDecoder(replace(parts.decoder.options, dropout=options.dropout))
-    decoder.load_state_dict(parts.decoder.state_dict())
+def _texts(examples: Sequence[Example], labels: bool) -> Iterator[str]:
+    for example in examples:
+        yield from example.captions
+        if labels:
+            yield from (label.name for label in example.labels)
+
+
+def _from_checkpoint(options: TrainOptions, path: Path, examples: Sequence[Example]) -> Start:
+    parts = load_checkpoint(path)
+    counted = Vocabulary.from_captions(_texts(examples, options.label_weight > 0), options.min_count)
+    added = tuple(token for token in counted.tokens if token not in parts.vocabulary)
+    vocabulary = Vocabulary(parts.vocabulary.tokens + added)
+    sizes = replace(parts.decoder.options, dropout=options.dropout, vocabulary_size=len(vocabulary))
+    decoder = AttentionDecoder(sizes)
+    weights = decoder.state_dict()  # what a word that is added keeps is its random start
+    for name, tensor in parts.decoder.state_dict().items():
+        known = tuple(slice(side) for side in tensor.shape)
+        weights[name][known].copy_(tensor)
     before = parts.card.provenance.get("encoder_start", "unknown weights")
     source = f"{before}, trained on as {parts.card.name}"
-    return Start(parts.encoder, decoder, parts.vocabulary, parts.photo_settings, source)
+    return Start(parts.encoder, decoder, vocabulary, parts.photo_settings, source)

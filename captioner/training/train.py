@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-import math
-import platform
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -19,33 +16,19 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, ModelCard, save_checkpoint
 from captioner.decoder import compare
-from captioner.encoder import Encoder
 from captioner.errors import DataError
-from captioner.training.attention_health import AttentionHealth, attention_health
-from captioner.training.batches import Batch, encode_captions, hide_words, make_batches
+from captioner.training.batches import Batch, hide_words
 from captioner.training.curve import draw_curve
-from captioner.training.data import load_data
-from captioner.training.features import FeatureCache, PhotoReader
-from captioner.training.model import TrainingModel
+from captioner.training.material import make_material, provenance
+from captioner.training.model import Losses, TrainingModel
 from captioner.training.numerics import bfloat16_pays, running_average
 from captioner.training.options import TrainOptions
-from captioner.training.scoring import quick_cider
-from captioner.training.start import make_start
-
-VALIDATION_WIDTH = 3
-
-
-class FeatureSource(Protocol):
-    """Where a batch's features come from: a cache, or the photos themselves."""
-
-    stage: int
-
-    def batch(self, indices: Sequence[int], views: Sequence[int]) -> Tensor:
-        """Features (P, C, h, w) float32 of the photos `indices` in the given views."""
+from captioner.training.reward import CiderReward
+from captioner.training.self_critical import advantages, sample_captions, sampled_batch, score_samples
+from captioner.training.validation import validate
 
 
 @dataclass
@@ -56,6 +39,15 @@ class Progress:
     batch: int = 0
     best_cider: float = -1.0
     best_epoch: int = -1
+
+
+class EpochLosses(NamedTuple):
+    """Means over the steps of an epoch: nats per word, minus the log of the attention mass inside the boxes, and the
+    CIDEr-D of sampled captions, 0 without any."""
+
+    words: float
+    pointing: float
+    reward: float = 0.0
 
 
 class Run:
@@ -69,26 +61,15 @@ class Run:
             # In the frozen epochs the encoder's weights take no part in the loss.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
-        data = load_data(options.data)
-        self.examples = tuple(example for example in data.examples if example.split in ("train", "val"))
-        self.train_examples, self.val_examples = data.split("train"), data.split("val")
-        torch.manual_seed(options.seed)
-        self.start = make_start(options, (text for example in self.train_examples for text in example.captions))
+        self.material = make_material(options, self.accelerator)
+        self.start, self.source = self.material.start, self.material.source
         self.vocabulary = self.start.vocabulary
-        # Places are those of `examples`; validation photos have no captions to learn from, so no batch holds them.
-        self.captions = [
-            own if example.split == "train" else []
-            for example, own in zip(
-                self.examples, encode_captions(self.examples, self.vocabulary, options.max_words), strict=True
-            )
-        ]
-        self.source = self._features(self.start.encoder)
         self.model = TrainingModel(
             self.start.encoder,
             self.start.decoder,
-            self.source.stage,
             options.label_smoothing,
             options.doubly_stochastic,
+            options.pointing,
         )
         self.optimizer, self.scheduler = self._optimizer()
         self.average = AveragedModel(self.model, multi_avg_fn=running_average(options.average))
@@ -114,148 +95,145 @@ class Run:
             self._save_state()
         return self.progress
 
-    def _features(self, encoder: Encoder) -> FeatureSource:
-        options = self.options
-        stage = len(encoder.stages) if options.tune_from is None else options.tune_from
-        if not 0 <= stage <= len(encoder.stages):
-            raise DataError(f"expected --tune-from of 0 to {len(encoder.stages)}, got {stage}")
-        device = self.accelerator.device
-        encoder.to(device).to(memory_format=torch.channels_last)
-        if not options.cache_features or stage == 0:
-            return PhotoReader(self.examples, encoder, stage, self.start.photo)
-        cache = FeatureCache(options.run, self.examples, encoder, stage, self.start.photo)
-        with self.accelerator.main_process_first():
-            cache.fill(options.compile)
-        return cache
-
     def _optimizer(self) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         options, model = self.options, self.model
-        tuned = list(model.encoder.trainable_parameters(self.source.stage))
+        tuned = model.encoder.trainable_parameters(self.source.stage, options.tune_depthwise)
         groups = [{"params": list(model.decoder.parameters()), "lr": options.learning_rate}]
         if tuned:
             groups.append({"params": tuned, "lr": options.encoder_learning_rate})
         optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
-        batches = math.ceil(sum(map(bool, self.captions)) / options.photos_per_batch)
-        steps = batches // self.accelerator.num_processes * options.epochs
+        steps = self.material.batches.steps // self.accelerator.num_processes * options.epochs
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, [float(group["lr"]) for group in optimizer.param_groups], total_steps=steps + 1, pct_start=0.1
         )
         return optimizer, scheduler
 
-    def _epoch(self) -> list[float]:
-        """One pass; returns the word cross-entropy of every batch."""
+    def _epoch(self) -> EpochLosses:
+        """One pass; returns what the losses were on average."""
         options, progress = self.options, self.progress
         generator = torch.Generator().manual_seed(options.seed * 1000 + progress.epoch)
-        batches = list(
-            make_batches(self.captions, self.vocabulary.pad, options.photos_per_batch, options.flip, generator)
-        )
-        shared = len(batches) // self.accelerator.num_processes * self.accelerator.num_processes
-        batches = batches[self.accelerator.process_index : shared : self.accelerator.num_processes]
-        losses: list[float] = []
+        steps = list(self.material.batches.epoch(generator))
+        shared = len(steps) // self.accelerator.num_processes * self.accelerator.num_processes
+        steps = steps[self.accelerator.process_index : shared : self.accelerator.num_processes]
+        losses: list[EpochLosses] = []
         bar = tqdm(
-            batches,
+            steps,
             desc=f"epoch {progress.epoch + 1}/{options.epochs}",
             mininterval=10,
             disable=not self.accelerator.is_local_main_process,
         )
-        for number, batch in enumerate(bar):
+        for number, batches in enumerate(bar):
             if number < progress.batch:
                 continue
-            losses.append(self._batch(batch, number))
-            bar.set_postfix(nats=f"{sum(losses[-20:]) / len(losses[-20:]):.3f}", refresh=False)
+            losses.append(self._step(batches, number))
+            recent = losses[-20:]
+            bar.set_postfix(nats=f"{sum(loss.words for loss in recent) / len(recent):.3f}", refresh=False)
             self.progress = replace(self.progress, batch=number + 1)
             if time.monotonic() - self.saved_at > options.save_minutes * 60:
                 self._save_state()
-        return losses
+        losses = losses or [EpochLosses(0.0, 0.0)]  # the run was stopped between the last step and validation
+        return EpochLosses(*(sum(column) / len(losses) for column in zip(*losses, strict=True)))
 
-    def _batch(self, batch: Batch, number: int) -> float:
-        options, device = self.options, self.accelerator.device
-        # Seeded per batch, so that a resumed run goes on exactly as the unbroken one would have.
+    def _step(self, batches: tuple[Batch, ...], number: int) -> EpochLosses:
+        """One step of the optimiser, on the gradients of all its batches, each by its share of the words' weights."""
+        options = self.options
+        # Seeded per step, so that a resumed run goes on exactly as the unbroken one would have.
         torch.manual_seed(options.seed * 1_000_003 + self.progress.epoch * 10_007 + number)
-        features = self.source.batch(batch.photos, batch.views).to(device)
-        given = hide_words(batch.token_ids, self.vocabulary, options.word_dropout).to(device)
-        token_ids, lengths = batch.token_ids.to(device), batch.lengths.to(device)
         self.prepared.train()
-        tune = self.progress.epoch >= options.frozen_epochs
-        with self.accelerator.autocast():
-            losses = self.prepared(features, token_ids, lengths, given, tune)
         self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(losses.total)
+        whole = sum(float(batch.weights.sum()) for batch in batches)
+        reward = self.material.reward
+        words = pointing = rewarded = 0.0
+        for batch in batches:
+            share = float(batch.weights.sum()) / whole
+            features, stage = self._features(batch)
+            losses = self._losses(batch, batch.weights * ((1 - options.self_critical) / whole), features, stage)
+            self.accelerator.backward(losses.total)
+            words += share * float(losses.words)
+            pointing += share * float(losses.pointing)
+            if reward is not None and all(place in reward.references for place in batch.photos):
+                sampled, score = self._sample(batch, reward, features, stage)
+                weights = sampled.weights * (options.self_critical * share / float(sampled.lengths.sum()))
+                self.accelerator.backward(self._losses(sampled, weights, features, stage).total)
+                rewarded += share * score
         self.accelerator.clip_grad_norm_(self.prepared.parameters(), options.clip_norm)
         self.optimizer.step()
         self.scheduler.step()
         self.average.update_parameters(self.model)
-        return float(losses.words)
+        return EpochLosses(words, pointing, rewarded)
 
-    def _validate(self, losses: Sequence[float], seconds: float) -> None:
+    def _features(self, batch: Batch) -> tuple[Tensor, int]:
+        """Features of a batch, and the stage that takes them: all that lies behind it learns."""
+        stage, last = self.source.stage, len(self.model.encoder.stages)
+        features = self.source.batch(batch.photos, batch.views).to(self.accelerator.device)
+        if self.progress.epoch >= self.options.frozen_epochs:
+            return features, stage
+        with torch.no_grad(), self.accelerator.autocast():
+            return self.model.encoder.until(features, last, stage), last
+
+    def _sample(self, batch: Batch, reward: CiderReward, features: Tensor, stage: int) -> tuple[Batch, float]:
+        """Captions drawn for the photos of a batch, each weighing its advantage, and their mean CIDEr-D."""
+        self.model.decoder.eval()  # dropout would make samples worse than the captions they stand for
+        with torch.no_grad(), self.accelerator.autocast():
+            drawn = sample_captions(
+                self.model.decoder,
+                self.model.encoder.resume(features, stage),
+                self.vocabulary,
+                self.options.samples,
+                self.options.max_words,
+            ).cpu()
+        self.model.decoder.train()
+        mirrored = [self.material.views[p][view].mirrored for p, view in zip(batch.photos, batch.views, strict=True)]
+        scores = score_samples(drawn, batch.photos, mirrored, reward, self.vocabulary)
+        return sampled_batch(batch, drawn, advantages(scores), self.vocabulary.pad), float(scores.mean())
+
+    def _losses(self, batch: Batch, weights: Tensor, features: Tensor, stage: int) -> Losses:
+        device = self.accelerator.device
+        given = hide_words(batch.token_ids, self.vocabulary, self.options.word_dropout).to(device)
+        token_ids, lengths = batch.token_ids.to(device), batch.lengths.to(device)
+        weights, covers = weights.to(device), batch.covers.to(device)
+        with self.accelerator.autocast():
+            losses: Losses = self.prepared(features, token_ids, lengths, given, weights, covers, stage)
+        return losses
+
+    def _validate(self, losses: EpochLosses, seconds: float) -> None:
         """Caption the validation photos with the averaged weights; keep them if they are the best so far."""
         captioner = self.captioner()
-        cider, health, samples = self._describe_validation(captioner)
+        validation = validate(captioner, self.source, self.material.examples, self.accelerator.device)
         record = {
             "epoch": self.progress.epoch + 1,
-            "train_nats": sum(losses) / max(len(losses), 1),
-            "val_cider": cider,
-            "effective_cells": health.effective_cells,
-            "word_difference": health.word_difference,
-            "collapsed": health.collapsed,
+            "train_nats": losses.words,
+            "train_pointing": losses.pointing,
+            "train_reward": losses.reward,
             "seconds": round(seconds),
-            "samples": samples,
+            **validation.record(),
         }
         with (self.options.run / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
         draw_curve(self.options.run / "log.jsonl", self.options.run / "curve.png")
         tqdm.write(json.dumps(record))
-        if cider > self.progress.best_cider:
-            self.progress = replace(self.progress, best_cider=cider, best_epoch=self.progress.epoch)
+        if validation.cider > self.progress.best_cider:
+            self.progress = replace(self.progress, best_cider=validation.cider, best_epoch=self.progress.epoch)
             self._save_checkpoint(captioner, record)
 
     def captioner(self) -> Captioner:
         """A captioner with the averaged weights, apart from the run."""
         averaged = self.average.module
         assert isinstance(averaged, TrainingModel)
-        card = ModelCard(self.options.name, self.options.trained_on, self._provenance())
+        card = ModelCard(
+            self.options.name, self.options.trained_on, provenance(self.options, self.material, self.progress.epoch)
+        )
         encoder, decoder = copy.deepcopy(averaged.encoder), copy.deepcopy(averaged.decoder)
         decoder.attention.compare = compare
         checkpoint = Checkpoint(encoder, decoder.eval(), self.vocabulary, self.start.photo, card)
         return Captioner(checkpoint, str(self.accelerator.device))
 
-    def _describe_validation(self, captioner: Captioner) -> tuple[float, AttentionHealth, list[str]]:
-        examples = self.val_examples
-        places_of_val = [place for place, example in enumerate(self.examples) if example.split == "val"]
-        best = []
-        for first in tqdm(range(0, len(examples), 50), desc="validation", mininterval=10):
-            places = places_of_val[first : first + 50]
-            features = self.source.batch(places, [0] * len(places)).to(self.accelerator.device)
-            with torch.inference_mode():
-                grid = captioner.encoder.resume(features, self.source.stage)
-            described = captioner.search(grid, SearchOptions(widths=(VALIDATION_WIDTH,)))
-            best += [description.at_width(VALIDATION_WIDTH)[0] for description in described]
-        said = {example.filename: caption.text for example, caption in zip(examples, best, strict=True)}
-        cider = quick_cider(said, {example.filename: example.captions for example in examples})
-        return cider, attention_health(best), list(said.values())[:: max(1, len(said) // 5)][:5]
-
     def _save_checkpoint(self, captioner: Captioner, record: dict[str, Any]) -> None:
-        scores = {"validation": {key: record[key] for key in ("epoch", "val_cider", "effective_cells")}}
+        scores = {"validation": {key: record[key] for key in ("epoch", "val_ciders", "effective_cells")}}
         card = replace(captioner.card, scores=scores)
         self.options.out.parent.mkdir(parents=True, exist_ok=True)
         parts = Checkpoint(captioner.encoder, captioner.decoder, self.vocabulary, self.start.photo, card)
         save_checkpoint(parts, self.options.out, torch.float16)
-
-    def _provenance(self) -> dict[str, Any]:
-        options = {
-            name: value
-            for name, value in asdict(self.options).items()
-            if name not in ("data", "out", "run", "start_from", "trained_on", "name")
-        }
-        return {
-            "options": options,
-            "encoder_start": self.start.source,
-            "photos": len(self.train_examples),
-            "captions": sum(len(example.captions) for example in self.train_examples),
-            "epoch": self.progress.epoch + 1,
-            "torch": torch.__version__,
-            "machine": platform.machine(),
-        }
 
     @property
     def _state_path(self) -> Path:

@@ -81,7 +81,7 @@ function layOut(nodes, view, texts, size, total) {
   ]);
   const every = make("section", "sw-all", [title(texts.strip), nodes.strip, help(texts.strip_help)]);
   return [
-    make("header", "sw-head", [nodes.caption, make("p", "sw-hint", [make("span", null, texts.caption_hint), nodes.facts])]),
+    make("header", "sw-head", [...(view.guessing ? [make("p", "sw-guessing", texts.guessing)] : []), nodes.caption, make("p", "sw-hint", [make("span", null, texts.caption_hint), nodes.facts])]),
     make("div", "sw-body", [
       make("div", "sw-look", [stage, make("div", "sw-legend", [nodes.styles, scale]), nodes.claim]),
       make("div", "sw-side", [word, beam]),

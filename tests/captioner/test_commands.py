@@ -152,6 +152,26 @@ def test_evaluate_prints_a_table_and_writes_json(
     assert set(scores["captions"]) == {"0.png", "1.png", "2.png"}
 
 
+@pytest.mark.parametrize("asked", ["--plot", "--json"])
+def test_evaluate_draws_the_grounding(
+    checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: str
+) -> None:
+    phrase = {"first_word": 0, "phrase": "A dog", "chain": "1", "types": ["animals"]}
+    sentences = [{"caption": "A dog in the water .", "phrases": [phrase]}]
+    annotated = {"0.png": {"width": 40, "height": 30, "boxes": {"1": [[0, 0, 20, 30]]}, "sentences": sentences}}
+    (data / "phrase_boxes.json").write_text(json.dumps(annotated))
+    arguments = ["evaluate", "--data", str(data), "--split", "test", "--beam-width", "1", "--tokenizer", "simple"]
+    file = tmp_path / ("drawn.png" if asked == "--plot" else "drawn.json")
+    assert main([*arguments, "--checkpoint", str(checkpoint), "--grounding", asked, str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert "grounding: 1 phrases with boxes" in printed
+    assert f"drawn to {tmp_path / 'drawn.png'}" in printed
+    with Image.open(tmp_path / "drawn.png") as picture:
+        assert min(picture.size) > 300
+    if asked == "--json":
+        assert json.loads(file.read_text())["grounding"]["types"]["animals"]["mass"]["uniform"] == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -161,6 +181,8 @@ def test_evaluate_prints_a_table_and_writes_json(
         (["--beam-width", "0,3"], "beam widths of 1 to 100"),
         (["--tokenizer", "words"], "tokenizer"),
         (["--batch-size", "0"], "batch of 1 photo or more"),
+        (["--plot", "grounding.png"], "--plot draws what --grounding measures: give both"),
+        (["--grounding"], "put phrase_boxes.json"),
     ],
 )
 def test_evaluate_refuses_what_it_cannot_do(

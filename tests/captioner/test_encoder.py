@@ -212,6 +212,23 @@ def test_freezing_happens_at_once_and_can_be_undone() -> None:
     assert all(parameter.requires_grad for parameter in encoder.parameters())
 
 
+def test_depthwise_convolutions_can_stay_frozen_and_nothing_else() -> None:
+    encoder = build()
+    trained = {id(parameter) for parameter in encoder.trainable_parameters(16, depthwise=False)}
+    frozen = {name: p for name, p in encoder.stages[16:].named_parameters() if id(p) not in trained}
+    assert [parameter.shape for parameter in frozen.values()] == [(1152, 1, 3, 3)]  # one filter for each channel
+    encoder(pixels()).annotations.sum().backward()
+    assert {id(parameter) for parameter in encoder.parameters() if parameter.grad is not None} == trained
+    assert len(encoder.trainable_parameters(16)) == len(trained) + 1  # and can learn again
+
+
+def test_an_encoder_without_depthwise_convolutions_is_not_touched(narrow_resnet: Encoder) -> None:
+    with_them = narrow_resnet.trainable_parameters(3)
+    assert [id(p) for p in narrow_resnet.trainable_parameters(3, depthwise=False)] == [id(p) for p in with_them]
+    assert len(with_them) == len([*narrow_resnet.stages[3].parameters(), *narrow_resnet.stages[4].parameters()])
+    narrow_resnet.trainable_parameters(0)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

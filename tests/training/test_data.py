@@ -1,4 +1,4 @@
-"""Data folders: both layouts, and everything that can be wrong with one."""
+"""Data folders: both layouts, labels and phrases, several as one, and everything that can be wrong with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from builders import photo
 from captioner.errors import DataError
-from captioner.training.data import load_data
+from captioner.training.data import load_data, load_folders
+from captioner.training.phrases import FILENAME, Label, Phrase, Sentence
 
 
 def write_folder(folder: Path, content: Any, photos: tuple[str, ...], name: str = "captions.json") -> Path:
@@ -54,10 +55,72 @@ def test_karpathy_filepath_is_a_folder_below_the_photos(tmp_path: Path) -> None:
     assert load_data(folder).examples[0].path == folder / "images" / "val2014" / "a.png"
 
 
-def test_photos_known_by_labels_alone_are_passed_over(tmp_path: Path) -> None:
-    labelled = {"filename": "l.png", "split": "train", "kind": "labels", "captions": [], "labels": ["cat"]}
-    data = load_data(write_folder(tmp_path / "d", [record("a.png"), labelled], ("a.png",)))
-    assert [example.filename for example in data.examples] == ["a.png"]
+def labelled(filename: str, *labels: str, boxes: Any = ()) -> dict[str, Any]:
+    return {**record(filename, captions=()), "kind": "labels", "labels": list(labels), "boxes": list(boxes)}
+
+
+def test_photos_known_by_labels_alone_are_passed_over_unless_asked_for(tmp_path: Path) -> None:
+    content = [labelled("l.png", "cat", "cup", boxes=[[4, 3, 8, 12, "cup"]]), record("a.png")]
+    folder = write_folder(tmp_path / "d", content, ("a.png", "l.png"))
+    assert [example.filename for example in load_data(folder).examples] == ["a.png"]
+    photo_of_labels, captioned = load_data(folder, labelled=True).examples
+    assert (photo_of_labels.captions, captioned.captions) == ((), ("A dog .",))
+    assert photo_of_labels.labels == (Label("cat"), Label("cup", ((0.25, 0.25, 0.5, 1.0),)))
+    assert captioned.labels == ()
+
+
+def test_captioned_photos_keep_their_labels(tmp_path: Path) -> None:
+    content = [{**record("a.png"), "kind": "human", "labels": ["dog"], "boxes": [[0, 0, 8, 12, "dog"]]}]
+    (example,) = load_data(write_folder(tmp_path / "d", content, ("a.png",))).examples
+    assert example.labels == (Label("dog", ((0.0, 0.0, 0.5, 1.0),)),)
+
+
+def test_phrases_come_to_their_photo(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "d", [record("a.png"), record("b.png")], ("a.png", "b.png"))
+    phrase = {"first_word": 0, "phrase": "A dog", "chain": "7", "types": ["animals"]}
+    sentences = [{"caption": "A dog .", "phrases": [phrase]}]
+    told = {"b.png": {"width": 16, "height": 12, "boxes": {"7": [[4, 3, 8, 12]]}, "sentences": sentences}}
+    (folder / FILENAME).write_text(json.dumps(told))
+    plain, annotated = load_data(folder).examples
+    assert plain.sentences == ()
+    boxes = ((0.25, 0.25, 0.5, 1.0),)
+    assert annotated.sentences == (Sentence("A dog .", (Phrase(0, 2, ("animals",), boxes, "7"),)),)
+
+
+def test_folders_are_read_one_after_another_and_named(tmp_path: Path) -> None:
+    first = write_folder(tmp_path / "first", [record("b.png", "val"), record("a.png")], ("a.png", "b.png"))
+    second = write_folder(tmp_path / "second", [labelled("l.png", "cat"), record("c.png")], ("c.png", "l.png"))
+    data = load_folders([first, second], labelled=True)
+    assert [(example.filename, example.source) for example in data.examples] == [
+        ("b.png", "first"),
+        ("a.png", "first"),
+        ("l.png", "second"),
+        ("c.png", "second"),
+    ]
+    assert data.examples[3].path == second / "images" / "c.png"
+    assert len(data.split("train")) == 3
+    assert len(load_folders([first, second]).split("train")) == 2
+
+
+def test_a_photo_in_two_folders_is_refused(tmp_path: Path) -> None:
+    folders = [write_folder(tmp_path / name, [record("a.png")], ("a.png",)) for name in ("first", "second")]
+    with pytest.raises(DataError, match=r"a\.png is listed twice"):
+        load_folders(folders)
+
+
+def test_a_folder_of_labels_alone_cannot_be_learnt_from(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "d", [labelled("l.png", "cat")], ("l.png",))
+    with pytest.raises(DataError, match="holds no captioned photo"):
+        load_data(folder, labelled=True)
+
+
+def test_what_is_wrong_with_labels_is_said(tmp_path: Path) -> None:
+    bare = write_folder(tmp_path / "bare", [record("a.png"), labelled("l.png")], ("a.png", "l.png"))
+    with pytest.raises(DataError, match=r"l\.png has no caption"):
+        load_data(bare, labelled=True)
+    odd = write_folder(tmp_path / "odd", [record("a.png"), labelled("l.png", "cat", boxes=[[1, 2, "cat"]])], ("a.png",))
+    with pytest.raises(DataError, match=r"l\.png: its boxes are not"):
+        load_data(odd, labelled=True)
 
 
 @pytest.mark.parametrize(

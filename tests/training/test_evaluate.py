@@ -18,7 +18,9 @@ from captioner.captioner import Captioner
 from captioner.checkpoint import ModelCard
 from captioner.errors import CaptionerError, DataError, PhotoError, SearchError
 from captioner.training.data import CaptionData, Example
-from captioner.training.evaluate import EvaluateOptions, EvaluationReport, evaluate, write_report
+from captioner.training.evaluate import EvaluateOptions, evaluate
+from captioner.training.phrases import Label, Phrase, Sentence
+from captioner.training.report import EvaluationReport, write_report
 
 # What the fake says of a photo, told apart by its width in pixels: best caption of beam width 1, of beam width 3.
 SAID = {
@@ -37,10 +39,13 @@ class FakeCaptioner:
     batches: list[list[int]] = field(default_factory=list)
     searched: list[tuple[int, ...]] = field(default_factory=list)
 
-    def describe_many(self, photos: Sequence[Image.Image], options: SearchOptions) -> tuple[Description, ...]:
+    def encode(self, photos: Sequence[Image.Image]) -> list[int]:
         self.batches.append([photo.width for photo in photos])
+        return self.batches[-1]
+
+    def search(self, grid: Sequence[int], options: SearchOptions) -> tuple[Description, ...]:
         self.searched.append(options.widths)
-        return tuple(self.describe(photo.width) for photo in photos)
+        return tuple(self.describe(pixels) for pixels in grid)
 
     def describe(self, pixels: int) -> Description:
         best = tuple(self.say(text, pixels) for text in SAID[pixels])
@@ -118,6 +123,54 @@ def test_a_real_captioner_is_evaluated(data: CaptionData) -> None:
         assert width.health.cells == 16
         assert 1 <= width.mean_words <= 30
     json.dumps(report.as_dict(captions=True), allow_nan=False)
+
+
+def test_photos_with_labels_are_searched_for_objects(data: CaptionData) -> None:
+    others, swimmers = data.examples[:2] + data.examples[3:], data.examples[2]
+    labelled = CaptionData((*others, replace(swimmers, labels=(Label("person"),))))
+    assert all(width.objects is None for width in run(data).widths)
+    report = run(labelled)
+    one, three = (width.objects for width in report.widths)
+    assert one is not None
+    assert three is not None
+    assert (one.photos, one.named, one.invented, three.named, three.invented) == (1, 0, 1, 1, 0)
+    assert (one.dogless, one.dogs_said) == (2, 1)  # the swimmers and the ball
+    record = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert record["beam_width"]["3"]["objects"]["categories"] == {"person": {"photos": 1, "named": 1, "invented": 0}}
+    lines = report.table().splitlines()
+    assert lines[14] == "width  named  CHAIRi  CHAIRs  says dog   (percent; 1 photos with labels, 2 without a dog)"
+    assert lines[15] == "    1    0.0   100.0   100.0      50.0"
+    assert lines[16] == "    3  100.0     0.0     0.0       0.0"
+    assert lines[-3:] == [
+        "                photos     width 1     width 3",
+        "person               1       0 + 0       1 + 0",
+        "dog                  0       0 + 1       0 + 0",
+    ]
+
+
+def test_grounding_is_measured_when_asked_for(data: CaptionData) -> None:
+    man = Sentence("A man runs .", (Phrase(0, 2, ("people",), ((0.0, 0.0, 0.5, 1.0),)),))
+    annotated = CaptionData(tuple(replace(e, sentences=(man,) * 50) for e in data.examples[:2]) + data.examples[2:])
+    options = EvaluateOptions(widths=(1, 2), batch_size=2, tokenizer="simple", grounding=True)
+    report = evaluate(tiny_captioner(), annotated, options, progress=False)
+    assert report.grounding is not None
+    assert report.grounding.phrases == 50
+    assert [row.name for row in report.grounding.rows] == ["all but scene", "people"]
+    for width in report.widths:
+        assert width.localisation is not None
+        assert (width.localisation.photos, width.localisation.nouns) == (1, 1)
+    record = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert record["grounding"]["types"]["people"]["mass"]["uniform"] == pytest.approx(0.5)
+    assert "f1_all" in record["beam_width"]["2"]["localisation"]
+    assert "width  F1_all  F1_loc   pooled: F1_all  F1_loc  centre" in report.table()
+    assert "grounding: 50 phrases with boxes" in report.table()
+
+
+def test_grounding_without_boxes_is_refused_before_the_first_photo(data: CaptionData) -> None:
+    fake = FakeCaptioner()
+    with pytest.raises(DataError, match=r"none of these 3 photos has phrases with boxes: put phrase_boxes\.json"):
+        run(data, replace(OPTIONS, grounding=True), fake)
+    assert fake.batches == []
 
 
 def test_the_report_is_json(data: CaptionData) -> None:
