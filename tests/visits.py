@@ -34,13 +34,17 @@ class ScriptedCaptioner:
     card = ModelCard("scripted", f"nothing {MARKUP}")
 
     def describe(self, photo: Image.Image, options: SearchOptions | None = None) -> Description:
-        """Three captions on a grid of 4 rows and 6 columns; with a beam of 1 only the last is found."""
+        """Three captions on a grid of 4 rows and 6 columns; with a beam of 1 only the second is found.
+
+        A photo of 13 x 13 pixels is a fault, one of 17 x 17 is unlike all the others.
+        """
         if photo.size == (13, 13):
             raise RuntimeError("a fault nobody foresaw, in /some/secret/place")
         widths = options.widths if options else tuple(range(1, 11))
         captions = tuple(caption(words, 4, 6, seed) for seed, words in enumerate((RED_DOG, TWO_DOGS, NASTY)))
         ranking = {width: (1,) if width == 1 else tuple(range(min(width, 3))) for width in widths}
-        return Description(captions, ranking, dict.fromkeys(widths, ()), (4, 6), (2, 3), "scripted")
+        strangeness = 2.5 if photo.size == (17, 17) else 0.5
+        return Description(captions, ranking, dict.fromkeys(widths, ()), (4, 6), (2, 3), "scripted", strangeness)
 
 
 @dataclass

@@ -77,7 +77,14 @@ def load_data(folder: Path, labelled: bool = False) -> CaptionData:
 
 
 def load_folders(folders: Iterable[Path], labelled: bool = False) -> CaptionData:
-    """The photos of several data folders as one, folder after folder; see `load_data`."""
+    """The photos of several data folders as one, folder after folder; see `load_data`.
+
+    Raises:
+        DataError: as `load_data`; or two folders have the same name, or list the same photo.
+    """
+    folders = tuple(folders)
+    if len({folder.name for folder in folders}) < len(folders):
+        raise DataError(f"expected folders of different names, got {', '.join(folder.name for folder in folders)}")
     examples = [example for folder in folders for example in _load_folder(folder, labelled)]
     seen: set[str] = set()
     for example in examples:

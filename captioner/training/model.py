@@ -79,7 +79,7 @@ class TrainingModel(nn.Module):
         cells = total.new_zeros(())
         if self.doubly_stochastic:
             cells = cell_penalty(taught, lengths)
-            total = total + self.doubly_stochastic * cells * weight.sum()
+            total = total + self.doubly_stochastic * cells * weight.sum().clamp(min=0)
         with torch.no_grad():
             plain = nn.functional.cross_entropy(taught.logits, taught.targets, reduction="none")  # (N,)
             words = _mean(plain, weight != 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from captioner.checkpoint import load_checkpoint
 from captioner.decoder import AttentionDecoder, DecoderOptions
 from captioner.encoder import Encoder
+from captioner.errors import VocabularyError
 from captioner.photo import PhotoSettings
 from captioner.training.data import Example
 from captioner.training.options import TrainOptions
@@ -70,8 +71,11 @@ def _texts(examples: Sequence[Example], labels: bool) -> Iterator[str]:
 
 def _from_checkpoint(options: TrainOptions, path: Path, examples: Sequence[Example]) -> Start:
     parts = load_checkpoint(path)
-    counted = Vocabulary.from_captions(_texts(examples, options.label_weight > 0), options.min_count)
-    added = tuple(token for token in counted.tokens if token not in parts.vocabulary)
+    try:
+        counted = Vocabulary.from_captions(_texts(examples, options.label_weight > 0), options.min_count).tokens
+    except VocabularyError:  # no word is frequent enough to be added
+        counted = ()
+    added = tuple(token for token in counted if token not in parts.vocabulary)
     vocabulary = Vocabulary(parts.vocabulary.tokens + added)
     sizes = replace(parts.decoder.options, dropout=options.dropout, vocabulary_size=len(vocabulary))
     decoder = AttentionDecoder(sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -144,23 +145,33 @@ class Run:
         whole = sum(float(batch.weights.sum()) for batch in batches)
         reward = self.material.reward
         words = pointing = rewarded = 0.0
-        for batch in batches:
+        for number, batch in enumerate(batches, start=1):
             share = float(batch.weights.sum()) / whole
             features, stage = self._features(batch)
-            losses = self._losses(batch, batch.weights * ((1 - options.self_critical) / whole), features, stage)
-            self.accelerator.backward(losses.total)
+            rewarding = reward is not None and all(place in reward.references for place in batch.photos)
+            given = hide_words(batch.token_ids, self.vocabulary, options.word_dropout)
+            with self._apart(rewarding or number < len(batches)):
+                told = batch.weights * ((1 - options.self_critical) / whole)
+                losses = self._losses(batch, given, told, features, stage)
+                self.accelerator.backward(losses.total)
             words += share * float(losses.words)
             pointing += share * float(losses.pointing)
-            if reward is not None and all(place in reward.references for place in batch.photos):
+            if reward is not None and rewarding:
                 sampled, score = self._sample(batch, reward, features, stage)
                 weights = sampled.weights * (options.self_critical * share / float(sampled.lengths.sum()))
-                self.accelerator.backward(self._losses(sampled, weights, features, stage).total)
+                with self._apart(number < len(batches)):
+                    losses = self._losses(sampled, sampled.token_ids, weights, features, stage)
+                    self.accelerator.backward(losses.total)
                 rewarded += share * score
         self.accelerator.clip_grad_norm_(self.prepared.parameters(), options.clip_norm)
         self.optimizer.step()
         self.scheduler.step()
         self.average.update_parameters(self.model)
         return EpochLosses(words, pointing, rewarded)
+
+    def _apart(self, more: bool) -> AbstractContextManager[None]:
+        """Processes exchange gradients with the last batch of a step alone: they may not have equally many."""
+        return self.accelerator.no_sync(self.prepared) if more else nullcontext()
 
     def _features(self, batch: Batch) -> tuple[Tensor, int]:
         """Features of a batch, and the stage that takes them: all that lies behind it learns."""
@@ -187,10 +198,9 @@ class Run:
         scores = score_samples(drawn, batch.photos, mirrored, reward, self.vocabulary)
         return sampled_batch(batch, drawn, advantages(scores), self.vocabulary.pad), float(scores.mean())
 
-    def _losses(self, batch: Batch, weights: Tensor, features: Tensor, stage: int) -> Losses:
+    def _losses(self, batch: Batch, given: Tensor, weights: Tensor, features: Tensor, stage: int) -> Losses:
         device = self.accelerator.device
-        given = hide_words(batch.token_ids, self.vocabulary, self.options.word_dropout).to(device)
-        token_ids, lengths = batch.token_ids.to(device), batch.lengths.to(device)
+        given, token_ids, lengths = given.to(device), batch.token_ids.to(device), batch.lengths.to(device)
         weights, covers = weights.to(device), batch.covers.to(device)
         with self.accelerator.autocast():
             losses: Losses = self.prepared(features, token_ids, lengths, given, weights, covers, stage)

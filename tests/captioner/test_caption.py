@@ -209,6 +209,8 @@ def test_the_public_form() -> None:
         ],
         "grid": [2, 3],
         "model": "tiny",
+        "guessing": False,
+        "strangeness": None,
     }
     public = given.to_json(1)
     assert public["captions"][0]["words"][1].pop("probability") == pytest.approx(0, abs=1e-40)

@@ -37,7 +37,8 @@ def test_photos_off_the_plane_are_strange_and_those_on_it_are_not() -> None:
     axes = torch.linalg.qr(torch.randn(8, 8)).Q[:3]  # (3, 8) orthonormal
 
     def draw(count: int) -> torch.Tensor:
-        return torch.randn(count, 3) @ axes + 0.01 * torch.randn(count, 8)
+        drawn: torch.Tensor = torch.randn(count, 3) @ axes + 0.01 * torch.randn(count, 8)
+        return drawn
 
     plane = fit_familiarity(draw(200), draw(400), components=3, false_alarms=0.05)
     beyond = float((plane.distances(draw(400)) > plane.limit).float().mean())

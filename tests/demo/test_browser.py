@@ -229,6 +229,16 @@ def test_a_fault_nobody_foresaw_is_one_sentence_too(desktop: Visit) -> None:
     assert "secret" not in page.locator("body").inner_text()
 
 
+def test_a_photo_unlike_those_the_model_has_seen_is_said_to_be_guessed(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page, content=photo_bytes(photo(17, 17)))
+    expect(page.locator(".sw-guessing")).to_have_text(text.VIEWER["guessing"])
+    clear(page)
+    give(page, "other.png", photo_bytes(photo(40, 30)))
+    expect(page.locator(".sw-guessing")).to_have_count(0)
+    assert words(page) == list(RED_DOG)
+
+
 def test_taking_the_photo_away_empties_the_page(desktop: Visit) -> None:
     page, _ = desktop
     give(page)
