@@ -10,6 +10,7 @@ The road a photo takes, and who owns each part of it:
       | beam_search                        captioner.beam_search
       |   AttentionDecoder, one step       captioner.decoder
     SearchResult                           hypotheses best first, and the whole tree
+      | Familiarity                        captioner.familiarity: is the photo like those the model was trained on?
       | Captioner                          captioner.captioner
     Description                            captioner.caption
       |   Caption                          words, log-probabilities, attention (T, H, W), gate, alternatives

@@ -1,4 +1,4 @@
-"""The command line: `python -m captioner caption | train | evaluate | calibrate`."""
+"""The command line: `python -m captioner caption | train | average | calibrate | evaluate`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from captioner.commands import calibrate, caption, evaluate, train
+from captioner.commands import average, calibrate, caption, evaluate, train
 from captioner.errors import CaptionerError
 
 DESCRIPTION = """\
@@ -14,8 +14,9 @@ Say what is in a photo and show where every word looked.
 
   caption    caption photos with a trained model
   train      train a model on captioned photos
-  evaluate   score a model on captioned photos
+  average    average epochs of one training
   calibrate  teach a model to say when it is guessing
+  evaluate   score a model on captioned photos
 
 Start with:  python -m captioner caption PHOTO.jpg
 """
@@ -26,8 +27,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m captioner", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{caption,train,evaluate,calibrate}")
-    for module in (caption, train, evaluate, calibrate):
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="{caption,train,average,calibrate,evaluate}"
+    )
+    for module in (caption, train, average, calibrate, evaluate):
         module.add_parser(commands)
     return parser
 

@@ -81,6 +81,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                         help="first encoder stage that learns (default %(default)s)")  # fmt: skip
     parser.add_argument("--no-cache", action="store_true", help="run the frozen stages every epoch, keep nothing")
     parser.add_argument("--tune-depthwise", action="store_true", help="let depthwise convolutions learn too")
+    parser.add_argument("--keep-epochs", action="store_true", help="keep every epoch's checkpoint in --run-dir")
     parser.add_argument("--tutorial-decoder", action="store_true", help="the tutorial's decoder, without our options")
     parser.add_argument("--compile", action="store_true", help="speed up with torch.compile")
     parser.add_argument("--name", default="saywhere", help="the model's name")
@@ -116,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
             tune_depthwise=options.tune_depthwise,
             tutorial_decoder=options.tutorial_decoder,
             compile=options.compile,
+            keep_epochs=options.keep_epochs,
             name=options.name,
             trained_on=options.trained_on or "the photos of " + ", ".join(folder.name for folder in options.data),
             **{name: getattr(options, name) for name, _, _ in NUMBERS},

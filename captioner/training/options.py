@@ -54,6 +54,7 @@ class TrainOptions:
         patience: epochs without a better validation CIDEr before stopping.
         seed: of everything random.
         compile: let torch.compile fuse the frozen stages and the attention (about twice as fast on CPUs).
+        keep_epochs: keep the checkpoint of every epoch in `run`, to be averaged (see `average_checkpoints`).
         save_minutes: how often resumable state is written.
         name: the model's name, in its card.
         trained_on: one line about the photos it learnt from, in its card.
@@ -96,6 +97,7 @@ class TrainOptions:
     patience: int = 3
     seed: int = 1
     compile: bool = False
+    keep_epochs: bool = False
     save_minutes: float = 5.0
     name: str = "saywhere"
     trained_on: str = "the photos given to train"

@@ -224,7 +224,9 @@ class Run:
         tqdm.write(json.dumps(record))
         if validation.cider > self.progress.best_cider:
             self.progress = replace(self.progress, best_cider=validation.cider, best_epoch=self.progress.epoch)
-            self._save_checkpoint(captioner, record)
+            self._save_checkpoint(captioner, record, self.options.out)
+        if self.options.keep_epochs:
+            self._save_checkpoint(captioner, record, self.options.run / f"epoch-{record['epoch']}.safetensors")
 
     def captioner(self) -> Captioner:
         """A captioner with the averaged weights, apart from the run."""
@@ -238,12 +240,12 @@ class Run:
         checkpoint = Checkpoint(encoder, decoder.eval(), self.vocabulary, self.start.photo, card)
         return Captioner(checkpoint, str(self.accelerator.device))
 
-    def _save_checkpoint(self, captioner: Captioner, record: dict[str, Any]) -> None:
+    def _save_checkpoint(self, captioner: Captioner, record: dict[str, Any], path: Path) -> None:
         scores = {"validation": {key: record[key] for key in ("epoch", "val_ciders", "effective_cells")}}
         card = replace(captioner.card, scores=scores)
-        self.options.out.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         parts = Checkpoint(captioner.encoder, captioner.decoder, self.vocabulary, self.start.photo, card)
-        save_checkpoint(parts, self.options.out, torch.float16)
+        save_checkpoint(parts, path, torch.float16)
 
     @property
     def _state_path(self) -> Path:

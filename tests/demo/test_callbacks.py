@@ -51,7 +51,7 @@ def test_a_broken_photo_becomes_a_sentence_without_a_path(captioner: Captioner, 
 
 def test_the_api_gives_the_json_of_one_width(captioner: Captioner, uploads: Path) -> None:
     found = caption_json(captioner, uploads, {"path": str(uploads / "good.png")}, 2)
-    assert set(found) == {"captions", "grid", "model"}
+    assert set(found) == {"captions", "grid", "model", "guessing", "strangeness"}
     assert found["grid"] == [4, 4]
     assert found["model"] == "tiny"
     assert len(found["captions"]) == 2

@@ -213,6 +213,12 @@ def test_a_self_critical_run_goes_on_from_a_checkpoint(shapes: Path, marked: Pat
     assert any(not torch.equal(tensor, weights["taught"][key]) for key, tensor in weights["rewarded"].items())
 
 
+def test_every_epoch_is_kept_when_asked(shapes: Path, tmp_path: Path) -> None:
+    train(replace(options(shapes, tmp_path), keep_epochs=True))
+    kept = [Captioner.load(tmp_path / f"epoch-{number}.safetensors").card.provenance["epoch"] for number in (1, 2)]
+    assert kept == [1, 2]
+
+
 def test_a_finished_run_is_not_run_again(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = replace(options(shapes, tmp_path), epochs=1)
     first = train(chosen)

@@ -1,0 +1,36 @@
+"""`python -m captioner average`: several checkpoints of one training into one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DESCRIPTION = """\
+Average the weights of several epochs of one training, or of runs that go on from each other, into one model: often a
+better one than each of them. `train --keep-epochs` keeps them. Calibrate the result anew.
+
+  python -m captioner average runs/first/epoch-1.safetensors runs/first/epoch-5.safetensors --out model.safetensors
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "average",
+        help="average epochs of one training",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoints", nargs="+", type=Path, metavar="FILE", help="checkpoints, two or more")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
+    parser.add_argument("--name", default=None, help="the model's name (default: the first one's)")
+    parser.set_defaults(run_command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Average; returns the exit code."""
+    from captioner.training.soup import average_checkpoints
+
+    average_checkpoints(options.checkpoints, options.out, options.name)
+    print(f"the mean of {len(options.checkpoints)} checkpoints: {options.out}")
+    return 0
