@@ -54,7 +54,7 @@ def summarise(grid: FeatureGrid) -> Tensor:
     return nn.functional.layer_norm(annotations, annotations.shape[-1:]).mean(dim=1)
 
 
-def fit_familiarity(trained: Tensor, held_out: Tensor, components: int = 64, false_alarms: float = 0.03) -> Familiarity:
+def fit_familiarity(trained: Tensor, held_out: Tensor, components: int = 64, false_alarms: float = 0.02) -> Familiarity:
     """Fit the plane to training photos, and the limit to others of the same kind.
 
     Args:

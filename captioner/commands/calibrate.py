@@ -26,8 +26,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="DIR", help="folders it was trained on")
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="model, written again")
     parser.add_argument("--photos", type=int, default=4000, help="most training photos to look at (default 4000)")
-    parser.add_argument("--false-alarms", type=float, default=0.03, metavar="SHARE",
-                        help="share of familiar photos that may be called unfamiliar (default 0.03)")  # fmt: skip
+    parser.add_argument("--false-alarms", type=float, default=0.02, metavar="SHARE",
+                        help="share of familiar photos that may be called unfamiliar (default 0.02)")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
     parser.set_defaults(run_command=run)
 

@@ -39,7 +39,7 @@ class CalibrateOptions:
     checkpoint: Path
     photos: int = 4000
     components: int = 64
-    false_alarms: float = 0.03
+    false_alarms: float = 0.02
     device: str = "auto"
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from PIL import ImageEnhance
+from PIL import Image, ImageEnhance
 
 from builders import caption, photo
 from captioner.overlay import cell_projection, render_overlays
@@ -15,7 +15,7 @@ def test_each_tile_is_the_photo_under_its_words_map() -> None:
     said = caption(("a", "red", "dog"), 2, 3)
     sheet = np.asarray(overlay_sheet(picture, said, smooth=False))
     size = (TILE_SIDE, 160)
-    quiet = ImageEnhance.Color(picture).enhance(SATURATION)
+    quiet = ImageEnhance.Color(picture.resize(size, Image.Resampling.LANCZOS)).enhance(SATURATION)
     expected = render_overlays(quiet, said.attention, cell_projection((2, 3), size), float(said.attention.max()))
     upper = MARGIN + TITLE_HEIGHT
     for index, tile in enumerate(expected, start=1):  # the first is the plain photo

@@ -53,7 +53,7 @@ def test_caption_is_the_only_public_endpoint(client: Client) -> None:
 
 def test_the_api_captions_a_photo(client: Client, photo_file: Path) -> None:
     found = client.predict(photo=handle_file(photo_file), beam_width=3, api_name="/caption")
-    assert list(found) == ["captions", "grid", "model"]
+    assert list(found) == ["captions", "grid", "model", "guessing", "strangeness"]
     assert found["grid"] == [4, 4]
     assert found["model"] == "tiny"
     assert len(found["captions"]) == 3

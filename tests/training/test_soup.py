@@ -26,9 +26,9 @@ def test_the_mean_of_three_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture
     out = tmp_path / "mean.safetensors"
     assert main(["average", *map(str, paths), "--out", str(out), "--name", "soup"]) == 0
     assert "the mean of 3" in capsys.readouterr().out
-    mean, parts = load_checkpoint(out), [load_checkpoint(path) for path in paths]
+    mean, averaged = load_checkpoint(out), [load_checkpoint(path) for path in paths]
     for name in ("encoder", "decoder"):
-        states = [getattr(part, name).state_dict() for part in parts]
+        states = [getattr(part, name).state_dict() for part in averaged]
         for key, tensor in getattr(mean, name).state_dict().items():
             if tensor.is_floating_point():
                 expected = (states[0][key] + states[1][key] + states[2][key]) / 3
