@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from builders import photo, tiny_checkpoint
 from captioner.__main__ import main
 from captioner.caption import Description
 from captioner.checkpoint import save_checkpoint
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +217,16 @@ def test_help_teaches(command: list[str], capsys: pytest.CaptureFixture[str]) ->
         main([*command, "--help"])
     assert stopped.value.code == 0
     assert "python -m captioner" in capsys.readouterr().out.split("options:")[0]
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    code = "import sys; from captioner.commands import caption; from captioner.__main__ import main\n"
+    code += "caption.run = lambda options: print('x' * 200_000, flush=True) or 0\n"
+    code += "sys.exit(main(['caption', 'a.jpg']))"
+    read, write = os.pipe()
+    os.close(read)
+    writer = subprocess.run(
+        [sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT
+    )
+    os.close(write)
+    assert (writer.returncode, writer.stderr) == (0, "")
