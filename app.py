@@ -109,8 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
     except CaptionerError as problem:
         return _stop(str(problem))
+    from demo.callbacks import warm_up
     from demo.page import build_page, launch_page
 
+    warm_up(captioner)
     page = build_page(captioner)
     try:
         address = launch_page(page, options.host, options.port)

@@ -40,6 +40,12 @@ def view_photo(captioner: Captioner, uploads: Path, upload: Upload | None) -> Vi
         return build_problem(str(problem))
 
 
+def warm_up(captioner: Captioner) -> None:
+    """Caption a grey photo once, so that the first visitor does not wait for what is made or imported on first use."""
+    grey = Image.new("RGB", (64, 64), "grey")
+    build_view(captioner.describe(grey), grey, captioner.card.trained_on)
+
+
 def view_failure() -> ProblemView:
     """What the page shows after an error nobody foresaw."""
     return build_problem(text.UNEXPECTED)

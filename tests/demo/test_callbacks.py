@@ -6,12 +6,22 @@ import math
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from builders import photo, photo_bytes, tiny_captioner
+from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.errors import PhotoError, SearchError
 from demo import text
-from demo.callbacks import MAX_DATA_ADDRESS, caption_json, open_upload, read_beam_width, read_data_address, view_photo
+from demo.callbacks import (
+    MAX_DATA_ADDRESS,
+    caption_json,
+    open_upload,
+    read_beam_width,
+    read_data_address,
+    view_photo,
+    warm_up,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +45,19 @@ def test_an_uploaded_photo_becomes_a_result_with_every_width(captioner: Captione
     assert sorted(map(int, view["ranking"])) == list(range(1, 11))
     assert view["grid"] == (4, 4)
     assert view["trained_on"] == "nothing at all: its weights are random"
+
+
+def test_warming_up_captions_once(captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    describe = captioner.describe
+
+    def counted(photo: Image.Image) -> Description:
+        seen.append(photo.size)
+        return describe(photo)
+
+    monkeypatch.setattr(captioner, "describe", counted)
+    warm_up(captioner)
+    assert seen == [(64, 64)]
 
 
 def test_no_photo_clears_the_page(captioner: Captioner, uploads: Path) -> None:
