@@ -145,12 +145,13 @@ class Run:
         whole = sum(float(batch.weights.sum()) for batch in batches)
         reward = self.material.reward
         words = pointing = rewarded = 0.0
-        for number, batch in enumerate(batches, start=1):
+        for batch in batches:
+            more = batch is not batches[-1]
             share = float(batch.weights.sum()) / whole
             features, stage = self._features(batch)
             rewarding = reward is not None and all(place in reward.references for place in batch.photos)
             given = hide_words(batch.token_ids, self.vocabulary, options.word_dropout)
-            with self._apart(rewarding or number < len(batches)):
+            with self._apart(rewarding or more):
                 told = batch.weights * ((1 - options.self_critical) / whole)
                 losses = self._losses(batch, given, told, features, stage)
                 self.accelerator.backward(losses.total)
@@ -159,7 +160,7 @@ class Run:
             if reward is not None and rewarding:
                 sampled, score = self._sample(batch, reward, features, stage)
                 weights = sampled.weights * (options.self_critical * share / float(sampled.lengths.sum()))
-                with self._apart(number < len(batches)):
+                with self._apart(more):
                     losses = self._losses(sampled, sampled.token_ids, weights, features, stage)
                     self.accelerator.backward(losses.total)
                 rewarded += share * score
