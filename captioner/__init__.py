@@ -15,6 +15,7 @@ The road a photo takes, and who owns each part of it:
     Description                            captioner.caption
       |   Caption                          words, log-probabilities, attention (T, H, W), gate, alternatives
       |   Branch                           one word the search looked at, pruned ones included
+      |   Glimpses                         what the decoder said before each: map, gate, best words; widths share them
       | render_overlays, overlay_sheet     captioner.overlay, captioner.sheet
     coloured layers on the photo           one shared scale; the page multiplies the same matrices in the browser
 
@@ -25,14 +26,15 @@ captioner.errors. `python -m captioner` is the command line; captioner.training 
     description = captioner.describe(open_photo("dog.jpg"))
     best = description.at_width(5)[0]
     best.text, best.attention.shape        # "a dog runs on the grass", (6, 14, 14)
+    captioner.describe(open_photo("dog.jpg"), prefix=("a", "black"))    # every caption goes on from there
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from captioner.beam_search import SearchOptions
-    from captioner.caption import Branch, Caption, Description
+    from captioner.branches import Branch
+    from captioner.caption import Caption, Description
     from captioner.captioner import Captioner
     from captioner.checkpoint import Checkpoint, ModelCard, load_checkpoint, save_checkpoint
     from captioner.encoder import FeatureGrid
@@ -47,7 +49,9 @@ if TYPE_CHECKING:
         SearchError,
         VocabularyError,
     )
+    from captioner.glimpses import Glimpses
     from captioner.photo import CellGeometry, PhotoSettings, open_photo
+    from captioner.search_options import SearchOptions
 
 __all__ = [
     "Branch",
@@ -62,6 +66,7 @@ __all__ = [
     "Description",
     "EncoderError",
     "FeatureGrid",
+    "Glimpses",
     "ModelCard",
     "PhotoError",
     "PhotoSettings",
@@ -76,9 +81,8 @@ __all__ = [
 
 # Imported when first asked for: overlays and errors then need no torch, and `--help` answers at once.
 _NAMES = {
-    "captioner.beam_search": ("SearchOptions",),
+    "captioner.branches": ("Branch",),
     "captioner.caption": (
-        "Branch",
         "Caption",
         "Description",
     ),
@@ -101,11 +105,13 @@ _NAMES = {
         "SearchError",
         "VocabularyError",
     ),
+    "captioner.glimpses": ("Glimpses",),
     "captioner.photo": (
         "CellGeometry",
         "PhotoSettings",
         "open_photo",
     ),
+    "captioner.search_options": ("SearchOptions",),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -8,22 +8,24 @@ number of distinct live prefixes that any of them has.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from captioner.errors import SearchError
+from captioner.glimpses import Glimpses
+from captioner.search_options import MAX_LENGTH_NORMALISATION, MAX_WIDTH, SearchOptions, SearchTokens
 from captioner.search_steps import (
     SearchState,
     StateT,
     Step,
     StepRecord,
     StepResult,
-    WordRecord,
-    WordTracer,
+    check_numbers,
     check_step,
+    collect_glimpses,
     read_step,
 )
 from captioner.search_tree import Beam, Hypothesis, Node, SearchResult
@@ -42,75 +44,28 @@ __all__ = [
     "beam_search",
 ]
 
-MAX_WIDTH = 100
-MAX_LENGTH_NORMALISATION = 10.0
 
-
-@dataclass(frozen=True)
-class SearchTokens:
-    """The tokens the search has to know.
+class SharedRows(NamedTuple):
+    """What the next step is asked: R rows in each of G groups, one per prefix that a beam goes on with.
 
     Attributes:
-        start: first input of every sequence.
-        end: finishes a hypothesis.
-        banned: never appear in one (<unk>, <pad>, <start>).
-
-    Raises:
-        SearchError: an id is negative, or `end` is banned.
+        came_from: (G, R) int64, the rows of the step before that they continue.
+        token_ids: (G, R) int64, their last words.
+        live: how many rows of each group are such prefixes; the others fill it up and mean nothing.
     """
 
-    start: int
-    end: int
-    banned: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if min(self.start, self.end, *self.banned) < 0:
-            raise SearchError(f"expected token ids of 0 or more, got {self}")
-        if self.end in self.banned:
-            raise SearchError(f"expected an end token that is allowed, got {self.end} among the banned ones")
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """How to search.
-
-    Attributes:
-        widths: beam widths, each 1 to MAX_WIDTH, ascending.
-        max_steps: the most tokens a hypothesis has, <end> counted; 1 or more.
-        length_normalisation: a in score = log-probability / tokens ** a, <end> counted (Jean et al. 2015 divide by
-            the length, a = 1); 0 to MAX_LENGTH_NORMALISATION, 0 is the tutorial's plain sum. It ranks what the beam
-            ended with and does not steer the beam.
-        min_words: <end> cannot come before this many words; below max_steps.
-        top_words: best words reported per step; 1 or more.
-
-    Raises:
-        SearchError: a value lies outside its range.
-    """
-
-    widths: tuple[int, ...] = tuple(range(1, 11))
-    max_steps: int = 30
-    length_normalisation: float = 0.7
-    min_words: int = 1
-    top_words: int = 5
-
-    def __post_init__(self) -> None:
-        if not self.widths or not all(isinstance(width, int) and 1 <= width <= MAX_WIDTH for width in self.widths):
-            raise SearchError(f"expected beam widths of 1 to {MAX_WIDTH}, got {self.widths}")
-        if list(self.widths) != sorted(set(self.widths)):
-            raise SearchError(f"expected ascending beam widths, none twice, got {self.widths}")
-        if self.max_steps < 1:
-            raise SearchError(f"expected a limit of 1 step or more, got {self.max_steps}")
-        a = self.length_normalisation
-        if not (math.isfinite(a) and 0 <= a <= MAX_LENGTH_NORMALISATION):
-            raise SearchError(f"expected a length normalisation of 0 to {MAX_LENGTH_NORMALISATION:g}, got {a}")
-        if not 0 <= self.min_words < self.max_steps:
-            raise SearchError(f"expected a least number of words of 0 to {self.max_steps - 1}, got {self.min_words}")
-        if self.top_words < 1:
-            raise SearchError(f"expected 1 top word or more per step, got {self.top_words}")
+    came_from: Tensor
+    token_ids: Tensor
+    live: tuple[int, ...]
 
 
 def beam_search(
-    step: Step[StateT], start_state: StateT, tokens: SearchTokens, options: SearchOptions, groups: int = 1
+    step: Step[StateT],
+    start_state: StateT,
+    tokens: SearchTokens,
+    options: SearchOptions,
+    groups: int = 1,
+    prefix: tuple[int, ...] = (),
 ) -> tuple[dict[int, SearchResult], ...]:
     """Search G groups with all widths in one batched run.
 
@@ -125,34 +80,67 @@ def beam_search(
         tokens: <start>, <end> and what may not appear.
         options: widths, limits, normalisation.
         groups: G.
+        prefix: what every hypothesis begins with. Its tokens carry what the steps say about them, like any others, and
+            count towards totals, scores and limits; the beams choose from the first token after it.
 
     Returns:
         For each group: width -> result.
 
     Raises:
-        SearchError: `step` gave wrong shapes, a NaN, or left a width without any hypothesis.
+        SearchError: `step` gave wrong shapes, a NaN, or left a width without any hypothesis; or the prefix is too long
+            or holds a token that may not or cannot come.
     """
     if groups < 1:
         raise SearchError(f"expected 1 group or more, got {groups}")
+    _check_prefix(prefix, tokens, options.max_steps)
     search = [[Beam(w, tokens.end, options.length_normalisation) for w in options.widths] for _ in range(groups)]
+    alive = [beam for beams in search for beam in beams]
     records: list[StepRecord] = []
     state = start_state
-    came_from = torch.zeros((groups, 1), dtype=torch.int64)  # (G, R)
-    token_ids = torch.full((groups, 1), tokens.start)  # (G, R)
+    rows = SharedRows(torch.zeros(groups, 1).long(), torch.full((groups, 1), tokens.start), (1,) * groups)
     with torch.no_grad():
-        while True:
-            result = step(token_ids, state)
+        while alive:
+            result = step(rows.token_ids, state)
             cells = records[0].attention.shape[-1] if records else None
-            check_step(result, (groups, token_ids.shape[1]), cells, max(tokens.end, *tokens.banned, 0))
+            check_step(result, (groups, rows.token_ids.shape[1]), cells, max(tokens.end, *tokens.banned, *prefix, 0))
             forbidden = (*tokens.banned, tokens.end) if len(records) < options.min_words else tokens.banned
-            places = max(beam.places for beams in search for beam in beams if beam.alive)
-            records.append(read_step(result, forbidden, max(places, options.top_words), came_from))
-            _grow(search, records, options.max_steps)
-            if not any(beam.alive for beams in search for beam in beams):
-                break
-            came_from, token_ids = _share_rows(search, tokens.start)
-            state = result.state.take(came_from.to(result.log_probs.device))
-    return tuple(_results(beams, records, group, options.top_words) for group, beams in enumerate(search))
+            looked_at = max(options.top_words, *(beam.places for beam in alive))
+            records.append(read_step(result, forbidden, looked_at, rows.live))
+            check_numbers(records[-1], len(records) - 1)
+            if len(records) <= len(prefix):
+                _give(search, result.log_probs, len(records) - 1, prefix)
+            else:
+                _grow(search, records, options.max_steps)
+            alive = [beam for beam in alive if beam.alive]
+            if alive:
+                rows = _share_rows(search, records, tokens.start)
+                state = result.state.take(rows.came_from.to(result.log_probs.device))
+    return tuple(
+        _results(beams, collect_glimpses(records, group, options.top_words)) for group, beams in enumerate(search)
+    )
+
+
+def _check_prefix(prefix: tuple[int, ...], tokens: SearchTokens, max_steps: int) -> None:
+    if len(prefix) >= max_steps:
+        raise SearchError(
+            f"expected a beginning shorter than the limit of {max_steps} words, got {len(prefix)} of them: give fewer"
+        )
+    wrong = [token for token in prefix if token < 0 or token in (*tokens.banned, tokens.start, tokens.end)]
+    if wrong:
+        raise SearchError(f"expected a beginning of words, got token {wrong[0]}, which is none: choose another")
+
+
+def _give(search: list[list[Beam]], log_probs: Tensor, step: int, prefix: tuple[int, ...]) -> None:
+    """Let every beam take the token of the prefix; log_probs is the step's (G, R, V), whose row 0 all beams are on."""
+    said = log_probs[:, 0, prefix[step]].float().tolist()  # (G,)
+    if -math.inf in said:
+        raise SearchError(
+            f"expected a beginning the model can say, got token {prefix[step]} with a log-probability of -inf "
+            f"at step {step}: choose another"
+        )
+    for beams, log_prob in zip(search, said, strict=True):
+        for beam in beams:
+            beam.give(step, prefix[step], log_prob)
 
 
 def _grow(search: list[list[Beam]], records: list[StepRecord], max_steps: int) -> None:
@@ -165,56 +153,53 @@ def _grow(search: list[list[Beam]], records: list[StepRecord], max_steps: int) -
                 beam.grow(step, record.log_probs[group, rows], record.tokens[group, rows], last=step + 1 == max_steps)
 
 
-def _share_rows(search: list[list[Beam]], start: int) -> tuple[Tensor, Tensor]:
+def _share_rows(search: list[list[Beam]], records: list[StepRecord], start: int) -> SharedRows:
     """One row per prefix that any beam of a group goes on with; tells the beams their rows.
 
-    Returns:
-        The rows they come from and their last words, both (G, R); a group with fewer than R prefixes repeats its
-        first, one without any gets row 0 and `start`.
+    A group with fewer than R prefixes repeats its first, one without any gets row 0 and `start`.
     """
     groups: list[list[tuple[int, int]]] = []
-    for beams in search:
+    for group, beams in enumerate(search):
         rows: dict[tuple[int, int], int] = {}  # (old row, word) -> new row
+        first_glimpse = sum(record.live[group] for record in records)
         for beam in beams:
-            beam.follow([rows.setdefault(continuation, len(rows)) for continuation in beam.continuations()])
-        groups.append(list(rows) or [(0, start)])
+            new_rows = [rows.setdefault(continuation, len(rows)) for continuation in beam.continuations()]
+            beam.follow(new_rows, first_glimpse)
+        groups.append(list(rows))
     most = max(len(rows) for rows in groups)
-    padded = torch.tensor([rows + rows[:1] * (most - len(rows)) for rows in groups])  # (G, R, 2)
-    return padded[..., 0].contiguous(), padded[..., 1].contiguous()
+    padded = torch.tensor([rows + (rows or [(0, start)])[:1] * (most - len(rows)) for rows in groups])  # (G, R, 2)
+    live = tuple(len(rows) for rows in groups)
+    return SharedRows(padded[..., 0].contiguous(), padded[..., 1].contiguous(), live)
 
 
-def _results(beams: list[Beam], records: list[StepRecord], group: int, top_words: int) -> dict[int, SearchResult]:
-    """Assemble what a group's beams ended with; hypotheses found by several widths share their arrays."""
-    tracer = WordTracer(records, group, top_words)
+def _results(beams: list[Beam], glimpses: Glimpses[int]) -> dict[int, SearchResult]:
+    """Assemble what a group's beams ended with."""
     results = {}
     for beam in beams:
         nodes = beam.nodes()
-        found = []
-        for leaf in beam.leaves:
-            finished = nodes[leaf.node].fate == "finished"
-            if finished:  # <end> is no word: the last word came from the step before
-                words = tracer.trace(leaf.step, tracer.row_before(leaf.step, leaf.row))
-            else:
-                words = tracer.trace(leaf.step + 1, leaf.row)
-            found.append(_hypothesis(beam.node_path(leaf.node), nodes, words, finished))
+        found = [_hypothesis(beam.node_path(leaf), nodes, glimpses) for leaf in beam.leaves]
         ranked = sorted(found, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score))
-        results[beam.width] = SearchResult(beam.width, tuple(ranked), nodes)
+        results[beam.width] = SearchResult(beam.width, tuple(ranked), nodes, glimpses)
     return results
 
 
-def _hypothesis(path: tuple[int, ...], nodes: tuple[Node, ...], words: WordRecord, finished: bool) -> Hypothesis:
+def _hypothesis(path: tuple[int, ...], nodes: tuple[Node, ...], glimpses: Glimpses[int]) -> Hypothesis:
     """The hypothesis whose tokens are the nodes at `path`."""
     branch = [nodes[index] for index in path]
+    finished = branch[-1].fate == "finished"
     spoken = branch[:-1] if finished else branch
+    seen = np.array([node.glimpse for node in spoken], np.int64)  # (T,)
     log_probs = np.array([node.log_prob for node in spoken], np.float32)  # (T,)
-    log_probs.flags.writeable = False
+    attention, gate = glimpses.attention[seen], glimpses.gate[seen]  # (T, L), (T,)
+    for array in (log_probs, attention, gate):
+        array.flags.writeable = False
     return Hypothesis(
         tokens=tuple(node.token for node in spoken),
         log_probs=log_probs,
         end_log_prob=branch[-1].log_prob if finished else None,
-        attention=words.attention,
-        gate=words.gate,
-        alternatives=words.alternatives,
+        attention=attention,
+        gate=gate,
+        alternatives=tuple(glimpses.alternatives[node.glimpse] for node in spoken),
         score=branch[-1].score,
         finished=finished,
         nodes=path,

@@ -5,20 +5,35 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from captioner.branches import Branch, check_tree
 from captioner.errors import RecordError, SearchError
+from captioner.glimpses import NO_GLIMPSES, ROUNDING, Alternatives, Glimpses, check_readings
+from captioner.records import (
+    Floats,
+    MapTable,
+    branch_from_record,
+    branch_to_record,
+    floats,
+    glimpses_from_record,
+    glimpses_to_record,
+    pick_maps,
+    read_alternatives,
+    rounded,
+    write_alternatives,
+)
 from captioner.vocabulary import detokenize
 
-RECORD_FORMAT = "saywhere-description-1"
-FATES = ("kept", "finished", "pruned", "cut")
-Floats = NDArray[np.float32]
+__all__ = ["RECORD_FORMAT", "Branch", "Caption", "Description", "Floats", "Glimpses", "effective_cells", "write_whole"]
+
+RECORD_FORMAT = "saywhere-description-2"
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare with
@@ -44,7 +59,7 @@ class Caption:
     end_log_prob: float | None
     attention: Floats
     gate: Floats
-    alternatives: tuple[tuple[tuple[str, float], ...], ...]
+    alternatives: tuple[Alternatives[str], ...]
     score: float
     finished: bool
 
@@ -52,20 +67,14 @@ class Caption:
         count = len(self.words)
         if self.attention.ndim != 3 or len(self.attention) != count:
             raise RecordError(f"expected attention ({count}, height, width), got {self.attention.shape}")
-        for name, shape in (("log_probs", self.log_probs.shape), ("gate", self.gate.shape)):
-            if shape != (count,):
-                raise RecordError(f"expected {name} for {count} words, got shape {shape}")
-        if len(self.alternatives) != count:
-            raise RecordError(f"expected alternatives for {count} words, got {len(self.alternatives)}")
-        if not np.allclose(self.attention.sum(axis=(1, 2)), 1.0, atol=1e-2) or (self.attention < 0).any():
-            raise RecordError("expected attention that is not negative and sums to 1 for every word")
+        if self.log_probs.shape != (count,):
+            raise RecordError(f"expected log_probs for {count} words, got shape {self.log_probs.shape}")
+        check_readings(self.attention, self.gate, self.alternatives, count, "word")
         if self.finished != (self.end_log_prob is not None):
             raise RecordError("expected end_log_prob for a finished caption and none for an unfinished one")
         said = np.append(self.log_probs, [self.score, self.end_log_prob or 0.0])
-        if not np.isfinite(said).all() or said.max() > 1e-4:  # 1e-4: what rounding may add
+        if not np.isfinite(said).all() or said.max() > ROUNDING:
             raise RecordError("expected log-probabilities and a score that are finite and not above 0")
-        if not ((self.gate >= 0) & (self.gate <= 1 + 1e-4)).all():
-            raise RecordError("expected a gate of 0 to 1 for every word")
 
     @property
     def text(self) -> str:
@@ -89,24 +98,6 @@ class Caption:
         return effective_cells(self.attention)
 
 
-@dataclass(frozen=True)
-class Branch:
-    """One word the search considered, in its tree; see `captioner.beam_search.Node`."""
-
-    step: int
-    parent: int
-    word: str
-    log_prob: float
-    total: float
-    score: float
-    fate: str
-    margin: float
-
-    def __post_init__(self) -> None:
-        if self.fate not in FATES:
-            raise RecordError(f"expected a fate out of {', '.join(FATES)}, got {self.fate!r}")
-
-
 @dataclass(frozen=True, eq=False)
 class Description:
     """Everything said about one photo, at every beam width searched.
@@ -120,6 +111,7 @@ class Description:
         model: name of the model that spoke.
         strangeness: how unlike the training photos this one is (see `Familiarity`), 0 or more, above 1 when the model
             is guessing; None when the model cannot tell.
+        glimpses: what the decoder said before each branch's word, maps on the same grid; all widths share them.
 
     Raises:
         RecordError: the parts do not hold together.
@@ -132,6 +124,7 @@ class Description:
     native: tuple[int, int]
     model: str
     strangeness: float | None = None
+    glimpses: Glimpses[str] = NO_GLIMPSES
 
     def __post_init__(self) -> None:
         if self.strangeness is not None and not self.strangeness >= 0:
@@ -141,14 +134,14 @@ class Description:
         wrong = {p for places in self.ranking.values() for p in places if not 0 <= p < len(self.captions)}
         if wrong:
             raise RecordError(f"expected rankings over {len(self.captions)} captions, got place {min(wrong)}")
-        for caption in self.captions:
-            if caption.attention.shape[1:] != self.grid:
-                raise RecordError(f"expected maps of {self.grid} cells, got {caption.attention.shape[1:]}")
+        seen = [self.glimpses.attention] if len(self.glimpses) else []
+        for attention in (*(caption.attention for caption in self.captions), *seen):
+            if attention.shape[1:] != self.grid:
+                raise RecordError(f"expected maps of {self.grid} cells, got {attention.shape[1:]}")
         if self.trees.keys() != self.ranking.keys():
             raise RecordError(f"expected a tree for each width of {self.widths}, got {tuple(sorted(self.trees))}")
         for tree in self.trees.values():
-            if not all(-1 <= branch.parent < place for place, branch in enumerate(tree)):
-                raise RecordError("expected trees whose parents come before their children")
+            check_tree(tree, len(self.glimpses))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -182,15 +175,18 @@ class Description:
 
     def save(self, path: Path) -> None:
         """Write the whole record as JSON; the file appears whole or not at all."""
+        table = MapTable()
         record = {
             "format": RECORD_FORMAT,
-            "captions": [_to_record(caption) for caption in self.captions],
+            "captions": [_to_record(caption, table) for caption in self.captions],
             "ranking": {str(width): list(places) for width, places in self.ranking.items()},
-            "trees": {str(width): [list(asdict(b).values()) for b in tree] for width, tree in self.trees.items()},
+            "trees": {str(width): [branch_to_record(branch) for branch in tree] for width, tree in self.trees.items()},
             "grid": list(self.grid),
             "native": list(self.native),
             "model": self.model,
             "strangeness": self.strangeness,
+            "glimpses": glimpses_to_record(self.glimpses, table),
+            "maps": table.maps,
         }
         write_whole(path, json.dumps(record, ensure_ascii=False))
 
@@ -206,14 +202,16 @@ class Description:
             if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
                 raise RecordError(f"{path.name} is no saved description: expected format {RECORD_FORMAT}")
             rows, columns = record["grid"]
+            maps = floats(record["maps"]).reshape(len(record["maps"]), rows, columns)
             return cls(
-                captions=tuple(_from_record(item, rows, columns) for item in record["captions"]),
+                captions=tuple(_from_record(item, maps) for item in record["captions"]),
                 ranking={int(width): tuple(places) for width, places in record["ranking"].items()},
-                trees={int(width): tuple(Branch(*item) for item in tree) for width, tree in record["trees"].items()},
+                trees={int(width): tuple(map(branch_from_record, tree)) for width, tree in record["trees"].items()},
                 grid=(rows, columns),
                 native=(record["native"][0], record["native"][1]),
                 model=str(record["model"]),
                 strangeness=None if record.get("strangeness") is None else float(record["strangeness"]),
+                glimpses=glimpses_from_record(record["glimpses"], maps),
             )
         except RecordError:
             raise
@@ -262,27 +260,25 @@ def _public(caption: Caption) -> dict[str, Any]:
     return {"text": caption.text, "score": caption.score, "finished": caption.finished, "words": words}
 
 
-def _to_record(caption: Caption) -> dict[str, Any]:
+def _to_record(caption: Caption, table: MapTable) -> dict[str, Any]:
     record = {item.name: getattr(caption, item.name) for item in fields(caption)}
-    for name in ("log_probs", "attention", "gate"):
-        record[name] = [float(f"{value:.7g}") for value in record[name].reshape(-1)]
-    return record
+    return {
+        **record,
+        "log_probs": rounded(caption.log_probs),
+        "attention": table.places(caption.attention),
+        "gate": rounded(caption.gate),
+        "alternatives": write_alternatives(caption.alternatives),
+    }
 
 
-def _from_record(record: Mapping[str, Any], rows: int, columns: int) -> Caption:
-    words = tuple(str(word) for word in record["words"])
+def _from_record(record: Mapping[str, Any], maps: Floats) -> Caption:
     return Caption(
-        words=words,
-        log_probs=_floats(record["log_probs"]),
+        words=tuple(str(word) for word in record["words"]),
+        log_probs=floats(record["log_probs"]),
         end_log_prob=None if record["end_log_prob"] is None else float(record["end_log_prob"]),
-        attention=_floats(record["attention"]).reshape(len(words), rows, columns),
-        gate=_floats(record["gate"]),
-        alternatives=tuple(tuple((str(word), float(value)) for word, value in step) for step in record["alternatives"]),
+        attention=pick_maps(maps, record["attention"]),
+        gate=floats(record["gate"]),
+        alternatives=read_alternatives(record["alternatives"]),
         score=float(record["score"]),
         finished=bool(record["finished"]),
     )
-
-
-def _floats(values: Sequence[float]) -> Floats:
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
-        return np.asarray(values, dtype=np.float32)

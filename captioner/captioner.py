@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.beam_search import Hypothesis, SearchOptions, SearchResult, SearchTokens, StepResult, beam_search
-from captioner.caption import Branch, Caption, Description
+from captioner.beam_search import SearchResult, StepResult, beam_search
+from captioner.branches import Branch
+from captioner.caption import Caption, Description
 from captioner.checkpoint import Checkpoint, load_checkpoint
 from captioner.decoder import DecoderState
 from captioner.encoder import FeatureGrid
 from captioner.errors import CheckpointError, PhotoError, SearchError
+from captioner.glimpses import Glimpses
 from captioner.photo import prepare_photo
-from captioner.vocabulary import END, SPECIAL_TOKENS, Vocabulary
+from captioner.search_options import SearchOptions, SearchTokens
+from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
 class Captioner:
@@ -51,15 +53,28 @@ class Captioner:
         """
         return cls(load_checkpoint(Path(path)), device)
 
-    def describe(self, photo: Image.Image, options: SearchOptions | None = None) -> Description:
-        """Caption one upright RGB photo (see `open_photo`) at every beam width asked for."""
-        return self.describe_many([photo], options)[0]
+    def describe(
+        self, photo: Image.Image, options: SearchOptions | None = None, prefix: Sequence[str] = ()
+    ) -> Description:
+        """Caption one upright RGB photo (see `open_photo`) at every beam width asked for.
+
+        Args:
+            photo: the photo.
+            options: how to search.
+            prefix: words of the vocabulary that every caption begins with (see `search`).
+
+        Raises:
+            PhotoError: the photo is not RGB.
+            SearchError: the prefix cannot be said.
+        """
+        return self.describe_many([photo], options, prefix)[0]
 
     def describe_many(
-        self, photos: Sequence[Image.Image], options: SearchOptions | None = None
+        self, photos: Sequence[Image.Image], options: SearchOptions | None = None, prefix: Sequence[str] = ()
     ) -> tuple[Description, ...]:
-        """Caption several photos in one batched run."""
-        return self.search(self.encode(photos), options)
+        """Caption several photos in one batched run; see `describe`."""
+        self._known(prefix)  # a wrong word is told before the photos are looked at
+        return self.search(self.encode(photos), options, prefix)
 
     def encode(self, photos: Sequence[Image.Image]) -> FeatureGrid:
         """The feature grid of P photos, on the captioner's device.
@@ -74,11 +89,25 @@ class Captioner:
             grid: FeatureGrid = self.encoder(pixels.to(self.device))
         return grid
 
-    def search(self, grid: FeatureGrid, options: SearchOptions | None = None) -> tuple[Description, ...]:
-        """Beam search over encoded photos: one Description per photo of the grid."""
+    def search(
+        self, grid: FeatureGrid, options: SearchOptions | None = None, prefix: Sequence[str] = ()
+    ) -> tuple[Description, ...]:
+        """Beam search over encoded photos: one Description per photo of the grid.
+
+        Args:
+            grid: of the photos.
+            options: how to search.
+            prefix: words that every caption begins with. They carry their true log-probabilities and maps, and count
+                in every score; in the trees their fate is "given".
+
+        Raises:
+            SearchError: a word of the prefix is none of the vocabulary's, or they reach the limit of the options.
+        """
+        given = tuple(self._known(prefix))
         with torch.inference_mode():
+            start = self.decoder.start(grid)
             results = beam_search(
-                self._step, self.decoder.start(grid), self._tokens(), options or SearchOptions(), len(grid.annotations)
+                self._step, start, self._tokens(), options or SearchOptions(), len(grid.annotations), given
             )
             strange = None if self.familiarity is None else self.familiarity.strangeness(grid).tolist()
         return tuple(
@@ -92,12 +121,11 @@ class Captioner:
         Raises:
             SearchError: no words, a word outside the vocabulary, or a grid of several photos.
         """
-        unknown = [word for word in words if word not in self.vocabulary or word in SPECIAL_TOKENS]
-        if not words or unknown:
-            raise SearchError(f"expected words the model knows, got {unknown[:3] or 'none'}: choose others")
+        if not words:
+            raise SearchError("expected words to replay, got none: give some")
         if len(grid.annotations) != 1:
             raise SearchError(f"expected the grid of one photo, got {len(grid.annotations)}")
-        ids = [self.vocabulary.start, *self.vocabulary.encode(words), self.vocabulary.end]
+        ids = [self.vocabulary.start, *self._known(words), self.vocabulary.end]
         with torch.inference_mode():
             tokens = torch.tensor([[ids]], device=self.device)  # (1, 1, T + 2)
             taught = self.decoder.teach(grid, tokens, torch.tensor([[len(ids) - 1]], device=self.device))
@@ -114,6 +142,18 @@ class Captioner:
             score=float(chosen.sum()) / len(chosen) ** SearchOptions().length_normalisation,
             finished=True,
         )
+
+    def _known(self, words: Sequence[str]) -> list[int]:
+        """The ids of words.
+
+        Raises:
+            SearchError: one is outside the vocabulary, or a special token.
+        """
+        for word in words:
+            if word not in self.vocabulary or word in SPECIAL_TOKENS:
+                count = len(self.vocabulary) - len(SPECIAL_TOKENS)
+                raise SearchError(f"{word!r} is not a word this model knows: choose one of its {count} words")
+        return self.vocabulary.encode(words)
 
     def _step(self, token_ids: Tensor, state: DecoderState) -> StepResult:
         step = self.decoder.step(token_ids.to(self.device), state)
@@ -137,48 +177,55 @@ class Captioner:
         captions: dict[tuple[tuple[int, ...], bool], int] = {}
         distinct: list[Caption] = []
         ranking: dict[int, tuple[int, ...]] = {}
+        glimpses = self._glimpses(next(iter(by_width.values())), grid)  # all widths share them
         for width, result in by_width.items():
             places = []
-            for hypothesis in result.hypotheses:
+            for rank, hypothesis in enumerate(result.hypotheses):
                 key = (hypothesis.tokens, hypothesis.finished)
                 if key not in captions:
                     captions[key] = len(distinct)
-                    distinct.append(self._caption(hypothesis, grid))
+                    distinct.append(self._caption(result, rank, glimpses))
                 places.append(captions[key])
             ranking[width] = tuple(places)
         trees = {width: self._tree(result) for width, result in by_width.items()}
         cells = (grid.height, grid.width)
-        return Description(tuple(distinct), ranking, trees, cells, grid.native, self.card.name, strangeness)
+        return Description(tuple(distinct), ranking, trees, cells, grid.native, self.card.name, strangeness, glimpses)
 
-    def _caption(self, hypothesis: Hypothesis, grid: FeatureGrid) -> Caption:
+    def _glimpses(self, result: SearchResult, grid: FeatureGrid) -> Glimpses[str]:
+        seen, words = result.glimpses, self.vocabulary.tokens
+        return Glimpses(
+            seen.attention.reshape(-1, grid.height, grid.width),
+            seen.gate,
+            tuple(tuple((words[token], log_prob) for token, log_prob in best) for best in seen.alternatives),
+        )
+
+    def _caption(self, result: SearchResult, rank: int, glimpses: Glimpses[str]) -> Caption:
+        hypothesis = result.hypotheses[rank]
         count = len(hypothesis.tokens)
         return Caption(
             words=tuple(self.vocabulary.decode(hypothesis.tokens)),
-            log_probs=np.asarray(hypothesis.log_probs, dtype=np.float32),
+            log_probs=hypothesis.log_probs,
             end_log_prob=hypothesis.end_log_prob,
-            attention=np.asarray(hypothesis.attention, dtype=np.float32).reshape(count, grid.height, grid.width),
-            gate=np.asarray(hypothesis.gate, dtype=np.float32),
-            alternatives=tuple(
-                tuple((self._word(token), log_prob) for token, log_prob in step) for step in hypothesis.alternatives
-            ),
+            attention=hypothesis.attention.reshape(count, *glimpses.attention.shape[1:]),
+            gate=hypothesis.gate,
+            alternatives=tuple(glimpses.alternatives[result.nodes[node].glimpse] for node in hypothesis.nodes[:count]),
             score=hypothesis.score,
             finished=hypothesis.finished,
         )
 
     def _tree(self, result: SearchResult) -> tuple[Branch, ...]:
+        words = self.vocabulary.tokens
         return tuple(
             Branch(
                 node.step,
                 node.parent,
-                self._word(node.token),
+                words[node.token],
                 node.log_prob,
                 node.total,
                 node.score,
                 node.fate,
                 node.margin,
+                node.glimpse,
             )
             for node in result.nodes
         )
-
-    def _word(self, token: int) -> str:
-        return END if token == self.vocabulary.end else self.vocabulary.tokens[token]

@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
@@ -24,9 +23,11 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
-from torch import Tensor
 
 from captioner.errors import PhotoError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 20_000
@@ -69,6 +70,8 @@ def prepare_photo(photo: Image.Image, settings: PhotoSettings) -> Tensor:
     Returns:
         pixels: (3, S, S) float32, normalised with the settings' mean and deviation.
     """
+    import torch  # here, so that the page can open photos while torch is still being imported
+
     if photo.mode != "RGB":
         raise PhotoError(f"expected an RGB photo, got mode {photo.mode}: open it with open_photo")
     for side in (settings.detail, settings.size):

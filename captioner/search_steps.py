@@ -5,7 +5,6 @@ Rows are the decoder's: G groups with R rows each, one row per distinct live pre
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -16,11 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from captioner.errors import SearchError
+from captioner.glimpses import Glimpses
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Alternatives = tuple[tuple[int, float], ...]
 
 
 class SearchState(Protocol):
@@ -61,29 +59,15 @@ class StepRecord:
         tokens: (G, R, k) int64, their tokens.
         attention: (G, R, L) float32.
         gate: (G, R) float32.
-        came_from: (G, R) int64, the row of the step before that this row continues.
+        live: of each group, how many of its rows are prefixes a beam goes on with; they come first, and what fills
+            the group up to R is not looked at.
     """
 
     log_probs: NDArray[np.float32]
     tokens: NDArray[np.int64]
     attention: NDArray[np.float32]
     gate: NDArray[np.float32]
-    came_from: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class WordRecord:
-    """What the steps of one hypothesis said about its T words; the arrays are read-only.
-
-    Attributes:
-        attention: (T, L) float32.
-        gate: (T,) float32.
-        alternatives: per word (token, log-probability), best first.
-    """
-
-    attention: NDArray[np.float32]
-    gate: NDArray[np.float32]
-    alternatives: tuple[Alternatives, ...]
+    live: tuple[int, ...]
 
 
 def check_step(result: StepResult, rows: tuple[int, int], cells: int | None, highest_token: int) -> None:
@@ -110,14 +94,14 @@ def check_step(result: StepResult, rows: tuple[int, int], cells: int | None, hig
         )
 
 
-def read_step(result: StepResult, forbidden: Sequence[int], best: int, came_from: Tensor) -> StepRecord:
+def read_step(result: StepResult, forbidden: Sequence[int], best: int, live: tuple[int, ...]) -> StepRecord:
     """Take what the search needs of a step to the CPU, in one transfer.
 
     Args:
         result: of G groups with R rows.
         forbidden: tokens that may not come now.
         best: k, how many tokens of a row are looked at; the whole vocabulary when that is smaller.
-        came_from: (G, R), see `StepRecord`.
+        live: see `StepRecord`.
     """
     log_probs = result.log_probs.float()  # (G, R, V)
     if forbidden:
@@ -130,7 +114,7 @@ def read_step(result: StepResult, forbidden: Sequence[int], best: int, came_from
     top, tokens = array[..., :looked_at], array[..., looked_at : 2 * looked_at].astype(np.int64)
     _settle_ties(top, tokens, log_probs)
     attention, gate = array[..., 2 * looked_at : -1], array[..., -1]
-    return StepRecord(top[..., :best], tokens[..., :best], attention, gate, came_from.numpy())
+    return StepRecord(top[..., :best], tokens[..., :best], attention, gate, live)
 
 
 def _settle_ties(top: NDArray[np.float32], tokens: NDArray[np.int64], log_probs: Tensor) -> None:
@@ -149,61 +133,40 @@ def _settle_ties(top: NDArray[np.float32], tokens: NDArray[np.int64], log_probs:
         tokens[tied] = ids[:, : top.shape[-1]].cpu().numpy()
 
 
-class WordTracer:
-    """Follows rows of one group back to the first step; what hypotheses have in common is assembled once.
+def check_numbers(record: StepRecord, step: int) -> None:
+    """Refuse log-probabilities that are none.
+
+    Args:
+        record: of the step.
+        step: 0-based.
+
+    Raises:
+        SearchError: one that is looked at is NaN or +inf.
+    """
+    for group, live in enumerate(record.live):
+        if not (record.log_probs[group, :live] < np.inf).all():  # NaN sorts first, so it is among the best
+            raise SearchError(f"expected log-probabilities, got NaN or +inf at step {step}: check the model's weights")
+
+
+def collect_glimpses(records: Sequence[StepRecord], group: int, top_words: int) -> Glimpses[int]:
+    """Everything the decoder said about one group, its live rows step after step.
 
     Args:
         records: of all steps, one or more.
         group: which group.
-        top_words: the most alternatives per word.
+        top_words: the most alternatives per glimpse; no record has looked at fewer, but for the whole vocabulary.
+
+    Returns:
+        the M glimpses; their arrays are read-only, for results share them.
     """
 
-    def __init__(self, records: Sequence[StepRecord], group: int, top_words: int) -> None:
-        self._records = records
-        self._group = group
-        self._top_words = top_words
-        self._traced: dict[tuple[int, int], WordRecord] = {}
-        self._alternatives: dict[tuple[int, int], Alternatives] = {}
+    def live(part: Callable[[StepRecord], NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([part(record)[group, : record.live[group]] for record in records])  # (M, ...)
 
-    def trace(self, words: int, row: int) -> WordRecord:
-        """The record of T words.
-
-        Args:
-            words: T, 0 or more; the first T steps produced them.
-            row: the row that produced the last one.
-        """
-        if (words, row) not in self._traced:
-            self._traced[words, row] = self._assemble(self._rows(words, row))
-        return self._traced[words, row]
-
-    def row_before(self, step: int, row: int) -> int:
-        """The row of the step before `step` that `row` continues."""
-        return int(self._records[step].came_from[self._group, row])
-
-    def _rows(self, words: int, row: int) -> list[int]:
-        rows = []
-        for step in reversed(range(words)):
-            rows.append(row)
-            row = self.row_before(step, row)
-        return rows[::-1]
-
-    def _assemble(self, rows: list[int]) -> WordRecord:
-        attention = np.empty((len(rows), self._records[0].attention.shape[-1]), np.float32)  # (T, L)
-        gate = np.empty(len(rows), np.float32)  # (T,)
-        alternatives = []
-        for step, row in enumerate(rows):
-            attention[step] = self._records[step].attention[self._group, row]
-            gate[step] = self._records[step].gate[self._group, row]
-            alternatives.append(self._alternatives_of(step, row))
-        for array in (attention, gate):
-            array.flags.writeable = False  # hypotheses of several widths share them
-        return WordRecord(attention, gate, tuple(alternatives))
-
-    def _alternatives_of(self, step: int, row: int) -> Alternatives:
-        if (step, row) not in self._alternatives:
-            record = self._records[step]
-            tokens = record.tokens[self._group, row, : self._top_words].tolist()
-            log_probs = record.log_probs[self._group, row, : self._top_words].tolist()
-            possible = len(log_probs) - log_probs.count(-math.inf)  # forbidden words come last
-            self._alternatives[step, row] = tuple(zip(tokens[:possible], log_probs[:possible], strict=True))
-        return self._alternatives[step, row]
+    attention, gate = live(lambda record: record.attention), live(lambda record: record.gate)
+    attention.flags.writeable = gate.flags.writeable = False
+    log_probs = live(lambda record: record.log_probs[..., :top_words])  # (M, at most top_words)
+    tokens = live(lambda record: record.tokens[..., :top_words]).tolist()
+    possible = (log_probs > -np.inf).sum(axis=1).tolist()  # forbidden words come last
+    best = zip(tokens, log_probs.tolist(), possible, strict=True)
+    return Glimpses(attention, gate, tuple(tuple(zip(t[:n], p[:n], strict=True)) for t, p, n in best))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioner.errors import SearchError
+from captioner.glimpses import Alternatives, Glimpses
 
 
 class Node(NamedTuple):
@@ -24,9 +25,12 @@ class Node(NamedTuple):
         log_prob: of this token given the ones before it, at most 0.
         total: sum of the log-probabilities along the branch.
         score: the total after length normalisation (see `SearchOptions`).
-        fate: "kept" (went on), "finished" (the token is <end>; it left the beam), "pruned" (others were better) or
-            "cut" (still alive at the step limit).
+        fate: "kept" (went on), "finished" (the token is <end>; it left the beam), "pruned" (others were better),
+            "cut" (still alive at the step limit) or "given" (the search was told to begin with it; nothing else was
+            looked at).
         margin: for a pruned node, how far its total lay below the worst one taken at that step; 0 for all others.
+        glimpse: the place in `SearchResult.glimpses` of what the decoder said at the prefix before this token; nodes
+            of one parent share it.
     """
 
     step: int
@@ -37,6 +41,7 @@ class Node(NamedTuple):
     score: float
     fate: str
     margin: float
+    glimpse: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +66,7 @@ class Hypothesis:
     end_log_prob: float | None
     attention: NDArray[np.float32]
     gate: NDArray[np.float32]
-    alternatives: tuple[tuple[tuple[int, float], ...], ...]
+    alternatives: tuple[Alternatives[int], ...]
     score: float
     finished: bool
     nodes: tuple[int, ...]
@@ -94,20 +99,13 @@ class SearchResult:
         width: the beam's places at its start.
         hypotheses: 1 to `width` of them, finished ones before unfinished ones, each part by falling score.
         nodes: the whole tree; a parent comes before its children.
+        glimpses: of every prefix that any width of the group advanced; the group's results share them.
     """
 
     width: int
     hypotheses: tuple[Hypothesis, ...]
     nodes: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """Where a hypothesis ended: its last node, and the row and step that produced that node's token."""
-
-    node: int
-    step: int
-    row: int
+    glimpses: Glimpses[int]
 
 
 class Beam:
@@ -119,21 +117,22 @@ class Beam:
     Attributes:
         width: places at the start.
         places: hypotheses the beam can still carry.
-        rows: (n,) int64, the decoder row of each live hypothesis, best first; set with `follow` before each `grow`.
-        leaves: where hypotheses ended.
+        rows: (n,) int64, the decoder row of each live hypothesis, best first; `follow` sets it between steps.
+        leaves: the last nodes of the hypotheses that ended.
     """
 
     def __init__(self, width: int, end: int, length_normalisation: float) -> None:
         self.width = width
         self.places = width
         self.rows: NDArray[np.int64] = np.zeros(1, np.int64)
-        self.leaves: list[Leaf] = []
+        self.leaves: list[int] = []
         self._end = end
         self._length_normalisation = length_normalisation
         # Of the live hypotheses, in the order of rows:
         self._words: NDArray[np.int64] = np.zeros(1, np.int64)
         self._totals: NDArray[np.float64] = np.zeros(1)
         self._live_nodes: NDArray[np.int64] = np.full(1, -1)
+        self._live_glimpses: NDArray[np.int64] = np.zeros(1, np.int64)
         # One list per field of Node: filling them does no Python work per branch.
         self._steps: list[int] = []
         self._parents: list[int] = []
@@ -143,6 +142,7 @@ class Beam:
         self._scores: list[float] = []
         self._fates: list[str] = []
         self._margins: list[float] = []
+        self._glimpses: list[int] = []
 
     @property
     def alive(self) -> bool:
@@ -150,12 +150,27 @@ class Beam:
         return self.rows.size > 0
 
     def continuations(self) -> list[tuple[int, int]]:
-        """What `grow` kept: the row each live hypothesis comes from, and the word that continues it."""
+        """What a step kept: the row each live hypothesis comes from, and the word that continues it."""
         return list(zip(self.rows.tolist(), self._words.tolist(), strict=True))
 
-    def follow(self, rows: list[int]) -> None:
-        """Tell the beam which rows of the next step carry its continuations."""
+    def follow(self, rows: list[int], first_glimpse: int) -> None:
+        """Tell the beam which rows of the next step carry its continuations, and the place of row 0's glimpse."""
         self.rows = np.array(rows, np.int64)
+        self._live_glimpses = self.rows + first_glimpse
+
+    def give(self, step: int, token: int, log_prob: float) -> None:
+        """Go on with `token` alone, however probable it is; only while one hypothesis lives.
+
+        Args:
+            step: 0-based.
+            token: its id.
+            log_prob: float32 value, of the token.
+        """
+        words, log_probs = np.array([token]), np.array([log_prob])  # both (1,)
+        self._totals = self._totals + log_probs
+        self._record(step, np.zeros(1, np.int64), words, log_probs, self._totals)
+        self._fates.append("given")
+        self._words, self._live_nodes = words, np.array([len(self._steps) - 1])
 
     def grow(self, step: int, log_probs: NDArray[np.float32], tokens: NDArray[np.int64], last: bool) -> None:
         """Take the best continuations of one step.
@@ -168,11 +183,9 @@ class Beam:
             last: whether this is the step limit.
 
         Raises:
-            SearchError: a log-probability is NaN or infinite, or no continuation is possible and nothing has finished.
+            SearchError: no continuation is possible and nothing has finished.
         """
         log_probs, tokens = log_probs[:, : self.places], tokens[:, : self.places]
-        if not (log_probs < np.inf).all():  # NaN sorts first, so it is among the best
-            raise SearchError(f"expected log-probabilities, got NaN or +inf at step {step}: check the model's weights")
         totals = (self._totals[:, None] + log_probs).ravel()
         # A stable order: equal totals go by row, then (the order within a row) by token.
         order = (-totals).argsort(kind="stable")[: np.count_nonzero(totals > -np.inf)]
@@ -184,31 +197,29 @@ class Beam:
         origin = order // log_probs.shape[1]  # which live hypothesis
         totals, words = totals[order], tokens.ravel()[order]
         first_node = len(self._steps)
-        self._record(step, self._live_nodes[origin], words, log_probs.ravel()[order], totals)
+        self._record(step, origin, words, log_probs.ravel()[order], totals)
         ends = [word == self._end for word in self._tokens[first_node : first_node + self.places]]
         self._fates += ["finished" if end else "cut" if last else "kept" for end in ends]
         self._fates += ["pruned"] * (len(words) - len(ends))
 
         going = [place for place, end in enumerate(ends) if not (end or last)]
-        rows = self.rows[origin[: self.places]]
-        self.leaves += [
-            Leaf(first_node + place, step, int(rows[place])) for place, end in enumerate(ends) if end or last
-        ]
+        self.leaves += [first_node + place for place, end in enumerate(ends) if end or last]
         self.places -= sum(ends)
-        self.rows, self._words, self._totals = rows[going], words[going], totals[going]
+        self.rows, self._words, self._totals = self.rows[origin[going]], words[going], totals[going]
         self._live_nodes = np.array(going, np.int64) + first_node
 
     def _record(
         self,
         step: int,
-        parents: NDArray[np.int64],
+        origin: NDArray[np.int64],
         words: NDArray[np.int64],
         log_probs: NDArray[np.float32],
         totals: NDArray[np.float64],
     ) -> None:
-        """Append one node per continuation (all (m,), best first), all but its fate."""
+        """Append one node per continuation (all (m,), best first; origin: of which live one), all but its fate."""
         self._steps += [step] * len(words)
-        self._parents += parents.tolist()
+        self._parents += self._live_nodes[origin].tolist()
+        self._glimpses += self._live_glimpses[origin].tolist()
         self._tokens += words.tolist()
         self._log_probs += log_probs.tolist()
         self._node_totals += totals.tolist()
@@ -238,6 +249,7 @@ class Beam:
                     self._scores,
                     self._fates,
                     self._margins,
+                    self._glimpses,
                     strict=True,
                 ),
             )

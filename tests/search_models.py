@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from captioner.beam_search import SearchTokens, StepResult
+from captioner.beam_search import SearchOptions, SearchResult, SearchTokens, StepResult, beam_search
 from textbook import Language
 
 START, END = 0, 1
@@ -99,3 +100,25 @@ class LanguageStep:
             torch.tensor([[gate_after(p) for p in rows] for rows in prefixes]),
             Prefixes(given),
         )
+
+
+def search(
+    language: Language, options: SearchOptions, tokens: SearchTokens = TOKENS, prefix: tuple[int, ...] = ()
+) -> dict[int, SearchResult]:
+    """What all widths find in one group."""
+    return beam_search(LanguageStep(language), Prefixes.start(), tokens, options, prefix=prefix)[0]
+
+
+def outcome(result: SearchResult) -> list[tuple[tuple[int, ...], float, bool]]:
+    """(words, score, finished) of each hypothesis, best first."""
+    return [(hypothesis.tokens, hypothesis.score, hypothesis.finished) for hypothesis in result.hypotheses]
+
+
+def brute_force(language: Language, words: range, max_steps: int) -> dict[tuple[int, ...], float]:
+    """Total of every sequence there is: finished within max_steps tokens, or max_steps words long."""
+    totals = {}
+    for length in range(max_steps + 1):
+        for sequence in itertools.product(words, repeat=length):
+            tokens = (*sequence, END) if length < max_steps else sequence
+            totals[sequence] = sum(language(tokens[:place])[token] for place, token in enumerate(tokens))
+    return totals

@@ -24,16 +24,26 @@ class TextbookBeam:
 
 
 def textbook_beam_search(
-    language: Language, k: int, end: int, banned: Sequence[int], max_steps: int, min_words: int
+    language: Language,
+    k: int,
+    end: int,
+    banned: Sequence[int],
+    max_steps: int,
+    min_words: int,
+    prefix: tuple[int, ...] = (),
 ) -> TextbookBeam:
     """The PyTorch captioning tutorial's loop for one photo and one width.
 
     All sequences of the beam are advanced by one word, the k best of the flattened (sequences x vocabulary) scores
-    are taken, those that end leave the beam, and k shrinks by their number.
+    are taken, those that end leave the beam, and k shrinks by their number. A prefix is where the only sequence of
+    the first round stands.
     """
     beam = TextbookBeam()
-    sequences: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    for step in range(max_steps):
+    total = 0.0
+    for place, token in enumerate(prefix):
+        total += language(prefix[:place])[token]
+    sequences = [(prefix, total)]
+    for step in range(len(prefix), max_steps):
         flat: list[tuple[float, tuple[int, ...], int]] = []
         for words, total in sequences:
             for token, log_prob in enumerate(language(words)):

@@ -9,9 +9,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from captioner.beam_search import SearchOptions
 from captioner.caption import write_whole
-from captioner.errors import PhotoError
+from captioner.errors import PhotoError, SearchError
+from captioner.search_options import SearchOptions
+from captioner.vocabulary import tokenize
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,6 +24,7 @@ Caption photos. Each gets a table of its alternatives, best first: rank, score, 
 
   python -m captioner caption beach.jpg
   python -m captioner caption *.jpg --beam-width 10 --json
+  python -m captioner caption beach.jpg --begin "a dog"     how it goes on from there
   python -m captioner caption beach.jpg --save out     the maps as out/beach.png, the record as out/beach.json
 """
 
@@ -38,6 +40,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photo files")
+    parser.add_argument(
+        "--begin", default="", metavar="WORDS", help='begin every caption with these words: "a dog" (default: none)'
+    )
     parser.add_argument("--beam-width", type=int, default=5, metavar="K", help="hypotheses kept (default 5)")
     parser.add_argument(
         "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
@@ -55,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from captioner.photo import open_photo
 
     search = SearchOptions(widths=(options.beam_width,))  # refuses a bad width before the model is loaded
+    prefix = read_beginning(options.begin)
     captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
     if options.save is not None:
         make_folder(options.save)
@@ -65,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         except PhotoError as problem:
             failures.append(problem)
             continue
-        description = captioner.describe(photo, search)
+        description = captioner.describe(photo, search, prefix)
         report = json_line if options.json else table
         print(report(path, description, options.beam_width), flush=True)
         if options.save is not None:
@@ -73,6 +79,18 @@ def run(options: argparse.Namespace) -> int:
     if failures:
         raise PhotoError("\n".join(str(problem) for problem in failures))
     return 0
+
+
+def read_beginning(text: str) -> list[str]:
+    """The words of `--begin`, none when it is empty.
+
+    Raises:
+        SearchError: there is text, and no word in it.
+    """
+    words = tokenize(text)
+    if text.strip() and not words:
+        raise SearchError(f'expected words to begin with, got {text!r}: give some such as --begin "a dog"')
+    return words
 
 
 def make_folder(folder: Path) -> None:

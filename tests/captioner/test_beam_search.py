@@ -25,24 +25,23 @@ from search_models import (
     LanguageStep,
     Prefixes,
     attention_after,
+    brute_force,
     gate_after,
+    outcome,
     random_language,
+    search,
     table_language,
 )
 from textbook import Language, textbook_beam_search
 
 
-def search(language: Language, options: SearchOptions, tokens: SearchTokens = TOKENS) -> dict[int, SearchResult]:
-    return beam_search(LanguageStep(language), Prefixes.start(), tokens, options)[0]
-
-
-def outcome(result: SearchResult) -> list[tuple[tuple[int, ...], float, bool]]:
-    return [(hypothesis.tokens, hypothesis.score, hypothesis.finished) for hypothesis in result.hypotheses]
-
-
 def assert_same(one: SearchResult, other: SearchResult) -> None:
     assert one.width == other.width
-    assert one.nodes == other.nodes
+    for node, twin in zip(one.nodes, other.nodes, strict=True):
+        assert node._replace(glimpse=0) == twin._replace(glimpse=0)  # other widths' glimpses lie between
+        for name in ("alternatives", "gate", "attention"):
+            seen, twice = getattr(one.glimpses, name)[node.glimpse], getattr(other.glimpses, name)[twin.glimpse]
+            np.testing.assert_array_equal(seen, twice)
     for mine, theirs in zip(one.hypotheses, other.hypotheses, strict=True):
         assert (mine.tokens, mine.score, mine.nodes) == (theirs.tokens, theirs.score, theirs.nodes)
         assert mine.alternatives == theirs.alternatives
@@ -103,16 +102,6 @@ def test_length_normalisation_divides_by_a_power_of_the_tokens() -> None:
     root = search(language, SearchOptions(widths=(3,), length_normalisation=0.5))[3]
     assert root.hypotheses[0].score == pytest.approx(-0.952778, abs=1e-6)  # ln 0.192 / sqrt 3
     assert mean.hypotheses[1].log_prob == pytest.approx(-1.650260)
-
-
-def brute_force(language: Language, words: range, max_steps: int) -> dict[tuple[int, ...], float]:
-    """Total of every sequence there is: finished within max_steps tokens, or max_steps words long."""
-    totals = {}
-    for length in range(max_steps + 1):
-        for sequence in itertools.product(words, repeat=length):
-            tokens = (*sequence, END) if length < max_steps else sequence
-            totals[sequence] = sum(language(tokens[:place])[token] for place, token in enumerate(tokens))
-    return totals
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -260,10 +249,11 @@ def test_any_search_equals_the_textbook(
     seed: int, vocabulary: int, peak: float, widths: set[int], max_steps: int, data: st.DataObject
 ) -> None:
     min_words = data.draw(st.integers(0, max_steps - 1))
+    prefix = tuple(data.draw(st.lists(st.integers(2, vocabulary - 1), max_size=max_steps - 1)))
     options = SearchOptions(tuple(sorted(widths)), max_steps, min_words=min_words)
     language = random_language(seed, vocabulary, peak)
-    for width, result in search(language, options).items():
-        oracle = textbook_beam_search(language, width, END, (0,), max_steps, min_words)
+    for width, result in search(language, options, prefix=prefix).items():
+        oracle = textbook_beam_search(language, width, END, (0,), max_steps, min_words, prefix)
         assert outcome(result) == oracle.ranked(0.7)
         assert len({h.tokens for h in result.hypotheses}) == len(result.hypotheses) <= width
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from builders import caption, description
-from captioner.caption import Branch, Caption, Description
+from captioner.branches import Branch
+from captioner.caption import Caption, Description
 from captioner.errors import RecordError, SearchError
+from captioner.glimpses import NO_GLIMPSES, Alternatives, Glimpses
 
-ROOT = Branch(0, -1, "a", -0.25, -0.25, -0.25, "kept", 0.0)
-LEAF = Branch(1, 0, "<end>", -0.5, -0.75, -0.46, "finished", 0.0)
-LOST = Branch(1, 0, "dog", -2.5, -2.75, -1.7, "pruned", 2.0)
+ROOT = Branch(0, -1, "a", -0.25, -0.25, -0.25, "kept", 0.0, 1)
+LEAF = Branch(1, 0, "<end>", -0.5, -0.75, -0.46, "finished", 0.0, 0)
+LOST = Branch(1, 0, "dog", -2.5, -2.75, -1.7, "pruned", 2.0, 0)
 
 
 def spoken(words: tuple[str, ...], **changes: Any) -> Caption:
@@ -37,8 +39,14 @@ def spoken(words: tuple[str, ...], **changes: Any) -> Caption:
 
 
 def grown(**changes: Any) -> Description:
-    """The builders' description with a tree of three branches at width 2."""
-    return dataclasses.replace(description(), **{"trees": {1: (), 2: (ROOT, LEAF, LOST)}, **changes})
+    """The builders' description with a tree of three branches at width 2, and the two glimpses they came from."""
+    tree = {"trees": {1: (), 2: (ROOT, LEAF, LOST)}, "glimpses": seen_by(caption())}
+    return dataclasses.replace(description(), **{**tree, **changes})
+
+
+def seen_by(said: Caption) -> Glimpses[str]:
+    """A glimpse per word of a caption."""
+    return Glimpses(said.attention, said.gate, said.alternatives)
 
 
 def assert_same_caption(actual: Caption, expected: Caption) -> None:
@@ -47,8 +55,16 @@ def assert_same_caption(actual: Caption, expected: Caption) -> None:
         if isinstance(theirs, np.ndarray):
             assert ours.dtype == theirs.dtype == np.float32
             np.testing.assert_allclose(ours, theirs, rtol=1e-6, err_msg=item.name)
+        elif item.name == "alternatives":
+            assert_same_alternatives(ours, theirs)
         else:
             assert ours == theirs, item.name
+
+
+def assert_same_alternatives(actual: Sequence[Alternatives[str]], expected: Sequence[Alternatives[str]]) -> None:
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert [word for word, _ in ours] == [word for word, _ in theirs]
+        assert [value for _, value in ours] == pytest.approx([value for _, value in theirs], rel=1e-6)
 
 
 # --- a caption ---
@@ -173,15 +189,21 @@ def test_a_width_that_was_not_searched(width: int) -> None:
         ({"trees": {1: (), 3: ()}}, r"a tree for each width of \(1, 2\), got \(1, 3\)"),
         ({"trees": {1: (), 2: (LEAF, ROOT)}}, "parents come before their children"),
         ({"trees": {1: (), 2: (dataclasses.replace(ROOT, parent=-2),)}}, "parents come before their children"),
+        ({"trees": {1: (), 2: (dataclasses.replace(ROOT, glimpse=2),)}}, "trees over 2 glimpses, got glimpse 2"),
+        ({"trees": {1: (), 2: (dataclasses.replace(ROOT, glimpse=-1),)}}, "trees over 2 glimpses, got glimpse -1"),
+        ({"trees": {1: (), 2: (ROOT, LEAF, dataclasses.replace(LOST, glimpse=1))}}, "of one parent to share a glimpse"),
+        ({"glimpses": NO_GLIMPSES}, "trees over 0 glimpses, got glimpse 1"),
+        ({"glimpses": seen_by(caption(height=3, width=2))}, r"maps of \(2, 3\) cells, got \(3, 2\)"),
+        ({"glimpses": seen_by(caption(height=1, width=6))}, r"maps of \(2, 3\) cells, got \(1, 6\)"),
     ],
 )
 def test_descriptions_that_do_not_hold_together(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(RecordError, match=message):
-        dataclasses.replace(description(), **changes)
+        grown(**changes)
 
 
-def test_a_branch_ends_in_one_of_four_ways() -> None:
-    with pytest.raises(RecordError, match="fate out of kept, finished, pruned, cut, got 'lost'"):
+def test_a_branch_has_one_of_five_fates() -> None:
+    with pytest.raises(RecordError, match="fate out of kept, finished, pruned, cut, given, got 'lost'"):
         dataclasses.replace(ROOT, fate="lost")
 
 
@@ -233,6 +255,10 @@ def test_a_record_reads_back_as_it_was(tmp_path: Path) -> None:
         assert_same_caption(ours, theirs)
     assert loaded.trees == {1: (), 2: (ROOT, LEAF, LOST)}
     assert loaded.ranking == {1: (0,), 2: (0, 1)}
+    assert loaded.glimpses.attention.dtype == loaded.glimpses.gate.dtype == np.float32
+    np.testing.assert_allclose(loaded.glimpses.attention, given.glimpses.attention, rtol=1e-6)
+    np.testing.assert_allclose(loaded.glimpses.gate, given.glimpses.gate, rtol=1e-6)
+    assert_same_alternatives(loaded.glimpses.alternatives, given.glimpses.alternatives)
     assert (loaded.grid, loaded.native, loaded.model) == ((2, 3), (1, 2), "tiny")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -251,8 +277,16 @@ def test_a_record_is_plain_json(tmp_path: Path) -> None:
     grown().save(tmp_path / "record.json")
     text = (tmp_path / "record.json").read_text(encoding="utf-8")
     record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert record["format"] == "saywhere-description-1"
+    assert record["format"] == "saywhere-description-2"
     assert record["captions"][0]["words"] == ["a", "dog"]
+
+
+def test_a_map_is_written_once(tmp_path: Path) -> None:
+    grown().save(tmp_path / "record.json")
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
+    assert len(record["maps"]) == 5  # of the two words of one caption and the three of the other
+    assert [caption["attention"] for caption in record["captions"]] == [[0, 1], [2, 3, 4]]
+    assert record["glimpses"]["attention"] == [0, 1]  # the first caption's
 
 
 def change_record(path: Path, change: Callable[[Any], object]) -> None:
@@ -265,7 +299,7 @@ def change_record(path: Path, change: Callable[[Any], object]) -> None:
     "change",
     [
         lambda r: r.pop("format"),
-        lambda r: r.update(format="saywhere-description-0"),
+        lambda r: r.update(format="saywhere-description-1"),
         lambda r: r.pop("captions"),
         lambda r: r.update(captions=[]),
         lambda r: r.update(captions=7),
@@ -273,7 +307,20 @@ def change_record(path: Path, change: Callable[[Any], object]) -> None:
         lambda r: r["captions"][0].pop("gate"),
         lambda r: r["captions"][0]["words"].append("more"),
         lambda r: r["captions"][0]["attention"].pop(),
-        lambda r: r["captions"][0].update(attention=[1e300] * 12),
+        lambda r: r["captions"][0].update(attention=[0, 99]),
+        lambda r: r["captions"][0].update(attention=[0, -1]),
+        lambda r: r["captions"][0].update(attention=[0, 0.5]),
+        lambda r: r["maps"].append([1 / 6] * 5),
+        lambda r: r["maps"].clear(),
+        lambda r: r.update(maps=[[1e300] * 6] * 9),
+        lambda r: r.update(maps=7),
+        lambda r: r.pop("maps"),
+        lambda r: r.pop("glimpses"),
+        lambda r: r["glimpses"]["attention"].pop(),
+        lambda r: r["glimpses"]["gate"].pop(),
+        lambda r: r["glimpses"].update(gate=[7, 7]),
+        lambda r: r["glimpses"].update(alternatives=[[["cat", 0.5]], []]),
+        lambda r: r["glimpses"].update(alternatives=[[["cat"]], []]),
         lambda r: r["captions"][0].update(attention="flat"),
         lambda r: r["captions"][0].update(log_probs=[float("nan"), -1]),
         lambda r: r["captions"][0].update(gate=[[0.5], [0.5, 0.5]]),
@@ -295,9 +342,13 @@ def change_record(path: Path, change: Callable[[Any], object]) -> None:
         lambda r: r["ranking"].update({"1": [9]}),
         lambda r: r["ranking"].update({"1": 0}),
         lambda r: r["trees"].update({"2": [[0, -1, "a"]]}),
-        lambda r: r["trees"].update({"2": [[0, 0, "a", -1.0, -1.0, -1.0, "kept", 0.0]]}),
-        lambda r: r["trees"].update({"2": [[0, "up", "a", -1.0, -1.0, -1.0, "kept", 0.0]]}),
-        lambda r: r["trees"].update({"2": [[0, -1, "a", -1.0, -1.0, -1.0, "lost", 0.0]]}),
+        lambda r: r["trees"].update({"2": [[0, 0, "a", -1.0, -1.0, -1.0, "kept", 0.0, 0]]}),
+        lambda r: r["trees"].update({"2": [[0, -1, "a", -1.0, -1.0, -1.0, "kept", 0.0]]}),
+        lambda r: r["trees"].update({"2": [[0, -1, "a", -1.0, -1.0, -1.0, "kept", 0.0, 2]]}),
+        lambda r: r["trees"].update({"2": [[0, -1, "a", -1.0, -1.0, -1.0, "kept", 0.0, 0.5]]}),
+        lambda r: r["trees"].update({"2": [[0, -1, "a", "much", -1.0, -1.0, "kept", 0.0, 0]]}),
+        lambda r: r["trees"].update({"2": [[0, "up", "a", -1.0, -1.0, -1.0, "kept", 0.0, 0]]}),
+        lambda r: r["trees"].update({"2": [[0, -1, "a", -1.0, -1.0, -1.0, "lost", 0.0, 0]]}),
         lambda r: r["trees"].pop("1"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 
 from builders import WORDS, photo, tiny_checkpoint, tiny_decoder, tiny_grid
 from captioner.beam_search import SearchOptions
+from captioner.branches import Branch
 from captioner.caption import Caption, Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, save_checkpoint
@@ -124,7 +126,6 @@ def test_any_known_words_can_be_replayed(captioner: Captioner) -> None:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ([], "none"),
         (["a", "zebra"], "'zebra'"),
         (["Dog"], "'Dog'"),
         (["a", "<end>"], "'<end>'"),
@@ -133,9 +134,19 @@ def test_any_known_words_can_be_replayed(captioner: Captioner) -> None:
         (["<pad>"], "'<pad>'"),
     ],
 )
-def test_words_that_cannot_be_replayed(words: list[str], named: str, captioner: Captioner) -> None:
-    with pytest.raises(SearchError, match=rf"expected words the model knows, got .*{named}.*: choose others"):
+def test_words_that_cannot_be_replayed_or_begun_with(words: list[str], named: str, captioner: Captioner) -> None:
+    message = f"{named} is not a word this model knows: choose one of its 12 words"
+    with pytest.raises(SearchError, match=message):
         captioner.replay(grid_of(), words)
+    with pytest.raises(SearchError, match=message):
+        captioner.search(grid_of(), OPTIONS, words)
+    with pytest.raises(SearchError, match=message):
+        captioner.describe(photo(), OPTIONS, prefix=words)
+
+
+def test_nothing_cannot_be_replayed(captioner: Captioner) -> None:
+    with pytest.raises(SearchError, match="expected words to replay, got none"):
+        captioner.replay(grid_of(), [])
 
 
 def test_one_photo_is_replayed_at_a_time(captioner: Captioner) -> None:
@@ -260,6 +271,112 @@ def test_a_caption_may_be_empty_when_asked(parts: Checkpoint) -> None:
     assert silent.log_prob == pytest.approx(0, abs=1e-4)
     spoken = model.search(grid_of(), SearchOptions(widths=(1,), min_words=2))[0].captions[0]
     assert len(spoken.words) == 2
+
+
+# --- glimpses ---
+
+
+def texts_before(tree: tuple[Branch, ...]) -> list[tuple[str, ...]]:
+    """The words before each branch."""
+    texts: list[tuple[str, ...]] = []
+    for branch in tree:
+        texts.append(() if branch.parent < 0 else (*texts[branch.parent], tree[branch.parent].word))
+    return texts
+
+
+def test_a_branch_points_at_what_the_model_says_at_its_prefix(parts: Checkpoint) -> None:
+    model, grid = speaker(parts, 0), grid_of(photos=2)
+    for number, description in enumerate(model.search(grid, OPTIONS)):
+        alone = dataclasses.replace(grid, annotations=grid.annotations[number : number + 1])
+        glimpses = description.glimpses
+        assert glimpses.attention.shape == (len(glimpses), 3, 5)
+        for branch, before in list(zip(description.trees[5], texts_before(description.trees[5]), strict=True))[::7]:
+            if branch.word == "<end>":
+                continue
+            replayed = model.replay(alone, (*before, branch.word))
+            place = branch.glimpse
+            np.testing.assert_allclose(glimpses.attention[place], replayed.attention[-1], atol=1e-4)
+            assert glimpses.gate[place] == pytest.approx(float(replayed.gate[-1]), abs=1e-4)
+            assert branch.log_prob == pytest.approx(float(replayed.log_probs[-1]), abs=1e-4)
+            if before:  # the first word's alternatives differ by <end>
+                said = [value for _, value in glimpses.alternatives[place]]
+                assert said == pytest.approx([value for _, value in replayed.alternatives[-1]], abs=1e-4)
+
+
+def test_captions_and_all_widths_share_the_glimpses(parts: Checkpoint) -> None:
+    assert_words_agree_with_glimpses(speaker(parts, 0).search(grid_of(), OPTIONS)[0])
+
+
+def assert_words_agree_with_glimpses(description: Description) -> None:
+    of_prefix: dict[tuple[str, ...], int] = {}
+    for tree in description.trees.values():
+        for branch, before in zip(tree, texts_before(tree), strict=True):
+            assert of_prefix.setdefault(before, branch.glimpse) == branch.glimpse
+    assert sorted(of_prefix.values()) == list(range(len(description.glimpses)))
+    for caption in description.captions:
+        seen = [of_prefix[caption.words[:place]] for place in range(len(caption.words))]
+        np.testing.assert_array_equal(caption.attention, description.glimpses.attention[seen])
+        np.testing.assert_array_equal(caption.gate, description.glimpses.gate[seen])
+        assert caption.alternatives == tuple(description.glimpses.alternatives[place] for place in seen)
+
+
+def test_a_description_of_a_search_comes_back_from_a_file(parts: Checkpoint, tmp_path: Path) -> None:
+    given = speaker(parts, 0).search(grid_of(), OPTIONS, ("a", "dog"))[0]
+    given.save(tmp_path / "record.json")
+    loaded = Description.load(tmp_path / "record.json")
+    assert_same_captions(loaded, given)
+    np.testing.assert_allclose(loaded.glimpses.attention, given.glimpses.attention, rtol=1e-6)
+    assert_words_agree_with_glimpses(loaded)
+    for width, tree in given.trees.items():
+        for ours, theirs in zip(loaded.trees[width], tree, strict=True):
+            assert (ours.word, ours.fate, ours.glimpse) == (theirs.word, theirs.fate, theirs.glimpse)
+            assert ours.total == pytest.approx(theirs.total, rel=1e-6)
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
+    assert len(record["maps"]) <= len(given.glimpses)  # no caption's map is written again
+
+
+# --- a given beginning ---
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["tutorial", "ours"])
+def test_captions_that_were_begun_replay(ours: bool, parts: Checkpoint) -> None:
+    prefix = ("water", "'s", "two")
+    for seed in range(3):
+        model, grid = speaker(parts, seed, ours), grid_of(seed=seed)
+        said = model.search(grid, OPTIONS, prefix)[0]
+        for caption in said.captions:
+            assert caption.words[:3] == prefix
+            assert_replays(model.replay(grid, caption.words), caption)
+        for tree in said.trees.values():
+            assert [(b.word, b.fate, b.parent) for b in tree[:3]] == [
+                (word, "given", place - 1) for place, word in enumerate(prefix)
+            ]
+            assert "given" not in {branch.fate for branch in tree[3:]}
+
+
+def test_the_beginning_of_the_greedy_caption_leads_to_it(parts: Checkpoint) -> None:
+    model, grid = speaker(parts, 0), grid_of()
+    options = SearchOptions(widths=(1,), max_steps=12)
+    free = model.search(grid, options)[0]
+    words = free.captions[0].words
+    assert len(words) >= 4
+    for length in range(len(words)):
+        assert_same_captions(model.search(grid, options, words[:length])[0], free)
+
+
+def test_photos_begun_together_are_described_as_alone(captioner: Captioner) -> None:
+    photos = [photo(seed=1), photo(60, 90, seed=2)]
+    together = captioner.describe_many(photos, OPTIONS, ("a", "red"))
+    for description, one in zip(together, photos, strict=True):
+        assert_same_captions(description, captioner.describe(one, OPTIONS, prefix=("a", "red")))
+        assert all(caption.words[:2] == ("a", "red") for caption in description.captions)
+
+
+def test_a_beginning_as_long_as_the_limit_is_an_error(captioner: Captioner) -> None:
+    with pytest.raises(SearchError, match="shorter than the limit of 12 words, got 12 of them: give fewer"):
+        captioner.search(grid_of(), OPTIONS, ("dog",) * 12)
+    longest = captioner.search(grid_of(), OPTIONS, ("dog",) * 11)[0]
+    assert {caption.words[:11] for caption in longest.captions} == {("dog",) * 11}
 
 
 # --- what cannot be used ---

@@ -59,6 +59,18 @@ def test_caption_prints_the_alternatives_best_first(
     assert all(0 < float(row.split()[2]) <= 1 for row in rows)
 
 
+def test_caption_begins_as_told(checkpoint: Path, photo_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["caption", str(photo_path), "--checkpoint", str(checkpoint), "--beam-width", "3"]
+    assert main([*arguments, "--begin", "A dog's "]) == 0
+    begun = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split(maxsplit=3)[3].startswith("a dog's") for row in begun] == [True] * 3
+    assert main(arguments) == 0
+    plain = capsys.readouterr().out
+    assert "a dog's" not in plain
+    assert main([*arguments, "--begin", ""]) == 0
+    assert capsys.readouterr().out == plain
+
+
 def test_caption_json_is_the_object_of_the_api(
     checkpoint: Path, photo_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +128,10 @@ def test_one_bad_photo_does_not_stop_the_others(
         (["--beam-width", "1000"], "beam widths of 1 to 100, got (1000,)"),
         (["--checkpoint", "nowhere.safetensors"], "nowhere.safetensors is no file"),
         (["--device", "tpu-of-tomorrow"], "'tpu-of-tomorrow' cannot be used"),
+        (["--begin", "a zebra"], "'zebra' is not a word this model knows: choose one of its 12 words"),
+        (["--begin", "a <unk>"], "'unk' is not a word this model knows"),
+        (["--begin", "a " * 30], "a beginning shorter than the limit of 30 words, got 30 of them: give fewer"),
+        (["--begin", "?!"], "expected words to begin with, got '?!': give some such as --begin"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence_and_code_2(

@@ -22,6 +22,7 @@ PUBLIC = [
     "Description",
     "EncoderError",
     "FeatureGrid",
+    "Glimpses",
     "ModelCard",
     "PhotoError",
     "PhotoSettings",

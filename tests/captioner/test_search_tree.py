@@ -56,7 +56,7 @@ def check_tree(result: SearchResult, max_steps: int, length_normalisation: float
         assert -1 <= node.parent < index
         before = nodes[node.parent] if node.parent >= 0 else None
         assert node.step == (before.step + 1 if before else 0)
-        assert before is None or before.fate == "kept"
+        assert before is None or before.fate in ("kept", "given")
         assert node.total == (before.total if before else 0.0) + node.log_prob
         assert node.score == pytest.approx(node.total / (node.step + 1) ** length_normalisation)
         assert (node.fate == "finished") <= (node.token == END)
@@ -69,13 +69,15 @@ def check_tree(result: SearchResult, max_steps: int, length_normalisation: float
             assert node.margin == 0
 
 
+@pytest.mark.parametrize("prefix", [(), (4, 2)])
 @pytest.mark.parametrize("seed", range(5))
-def test_what_holds_for_every_tree(seed: int) -> None:
+def test_what_holds_for_every_tree(seed: int, prefix: tuple[int, ...]) -> None:
     options = SearchOptions(widths=(1, 2, 5, 9), max_steps=6, length_normalisation=0.7)
     step = LanguageStep(random_language(seed, vocabulary=10, peak=2.0))
-    (results,) = beam_search(step, Prefixes.start(), TOKENS, options)
+    (results,) = beam_search(step, Prefixes.start(), TOKENS, options, prefix=prefix)
     for width, result in results.items():
         check_tree(result, options.max_steps, options.length_normalisation)
+        assert [node.token for node in result.nodes if node.fate == "given"] == list(prefix)
         ended = [index for index, node in enumerate(result.nodes) if node.fate in ("finished", "cut")]
         assert 1 <= len(ended) <= width
         assert sorted(hypothesis.nodes[-1] for hypothesis in result.hypotheses) == ended
