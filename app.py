@@ -7,9 +7,13 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioner
 
 EPILOG = """\
 Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
@@ -101,27 +105,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_address(options.host, options.port)  # before torch is imported: the answer comes at once
     except UnusableAddressError as problem:
         return _stop(str(problem))
-    from captioner.captioner import Captioner
-    from captioner.checkpoint import default_checkpoint
-    from captioner.errors import CaptionerError
-
-    try:
-        captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
-    except CaptionerError as problem:
-        return _stop(str(problem))
-    from demo.callbacks import warm_up
     from demo.page import build_page, launch_page
 
-    warm_up(captioner)
-    page = build_page(captioner)
+    # The page opens on a recorded example while torch and the model load.
+    loaded: Future[Captioner] = Future()
+    page = build_page(loaded.result)
     try:
         address = launch_page(page, options.host, options.port)
     except OSError:
         return _stop(f"{options.host}:{options.port} was taken meanwhile: choose another --port.")
+    sys.stdout.write(f"The page is open: {address} (the model is still loading)\n")
+    sys.stdout.flush()
+    unusable = _load(options, loaded)
+    if unusable:
+        page.close(verbose=False)
+        return _stop(unusable)
     sys.stdout.write(f"SayWhere is ready: {address} (stop it with Ctrl+C)\n")
     sys.stdout.flush()
     page.block_thread()
     return 0
+
+
+def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
+    """Load the model for those who wait for it; a sentence when it cannot be loaded, else nothing."""
+    from captioner.captioner import Captioner
+    from captioner.checkpoint import default_checkpoint
+    from captioner.errors import CaptionerError
+    from demo.callbacks import warm_up
+
+    try:
+        captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
+    except CaptionerError as problem:
+        loaded.set_exception(problem)
+        return str(problem)
+    warm_up(captioner)
+    loaded.set_result(captioner)
+    return ""
 
 
 def _port(value: str) -> int:

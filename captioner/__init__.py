@@ -19,6 +19,9 @@ The road a photo takes, and who owns each part of it:
       | render_overlays, overlay_sheet     captioner.overlay, captioner.sheet
     coloured layers on the photo           one shared scale; the page multiplies the same matrices in the browser
 
+What happens on the way can be looked at: captioner.activations records what the encoder's layers give, captioner.inside
+works one step of the decoder out with every number in between.
+
 Words and token ids meet in captioner.vocabulary; a model's one file is captioner.checkpoint; every error is in
 captioner.errors. `python -m captioner` is the command line; captioner.training is for those who train.
 

@@ -199,8 +199,24 @@ class Description:
         """
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
-                raise RecordError(f"{path.name} is no saved description: expected format {RECORD_FORMAT}")
+        except (OSError, ValueError, RecursionError) as problem:  # recursion: brackets nested by the thousand
+            raise RecordError(f"{path.name} cannot be read back as a description: save it again") from problem
+        return cls.from_record(record, path.name)
+
+    @classmethod
+    def from_record(cls, record: object, name: str) -> Description:
+        """Read what a saved record holds; keys that are none of its own are left alone.
+
+        Args:
+            record: as JSON gives it.
+            name: what the message calls it.
+
+        Raises:
+            RecordError: it is no record, or does not hold together.
+        """
+        if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
+            raise RecordError(f"{name} is no saved description: expected format {RECORD_FORMAT}")
+        try:
             rows, columns = record["grid"]
             maps = floats(record["maps"]).reshape(len(record["maps"]), rows, columns)
             return cls(
@@ -215,9 +231,8 @@ class Description:
             )
         except RecordError:
             raise
-        # A RecursionError comes from brackets nested by the thousand.
-        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as problem:
-            raise RecordError(f"{path.name} cannot be read back as a description: save it again") from problem
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
+            raise RecordError(f"{name} cannot be read back as a description: save it again") from problem
 
 
 def effective_cells(attention: NDArray[np.floating[Any]]) -> Floats:

@@ -17,6 +17,7 @@ from captioner.decoder import DecoderState
 from captioner.encoder import FeatureGrid
 from captioner.errors import CheckpointError, PhotoError, SearchError
 from captioner.glimpses import Glimpses
+from captioner.inside import Inside, look_inside
 from captioner.photo import prepare_photo
 from captioner.search_options import SearchOptions, SearchTokens
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -142,6 +143,14 @@ class Captioner:
             score=float(chosen.sum()) / len(chosen) ** SearchOptions().length_normalisation,
             finished=True,
         )
+
+    def look_inside(self, grid: FeatureGrid, prefix: Sequence[str] = ()) -> Inside:
+        """Every number of the step that says the word after `prefix`, for the one photo of `grid`.
+
+        Raises:
+            SearchError: a word outside the vocabulary, or a grid of several photos.
+        """
+        return look_inside(self.decoder, grid, [self.vocabulary.start, *self._known(prefix)])
 
     def _known(self, words: Sequence[str]) -> list[int]:
         """The ids of words.

@@ -6,16 +6,18 @@ import base64
 import binascii
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from captioner.beam_search import MAX_WIDTH, SearchOptions
-from captioner.captioner import Captioner
 from captioner.errors import CaptionerError, PhotoError, SearchError
 from captioner.photo import open_photo
+from captioner.search_options import MAX_WIDTH, SearchOptions
 from demo import text
 from demo.view import ProblemView, View, build_problem, build_view
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioner
 
 MAX_DATA_ADDRESS = 4_000_000  # characters of a data: address, as many bytes as the guard lets a request have
 
@@ -35,7 +37,9 @@ def view_photo(captioner: Captioner, uploads: Path, upload: Upload | None) -> Vi
         return None
     try:
         photo = open_upload(uploads, upload)
-        return build_view(captioner.describe(photo), photo, captioner.card.trained_on)
+        path = upload.get("path")
+        source = None if path is None else {"path": str(path)}
+        return build_view(captioner.describe(photo), photo, captioner.card.trained_on, source=source)
     except CaptionerError as problem:
         return build_problem(str(problem))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from captioner.caption import Description
 from captioner.photo import open_photo
+from demo.view import ResultView, build_view
 
 EXAMPLES_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples"
 THUMBNAIL_SIDE = 160  # pixels
@@ -20,7 +23,7 @@ class ExamplePhoto:
     """A photo that visitors may pick.
 
     Attributes:
-        path: the file.
+        path: the file; beside it may lie what the default model said of it, as a record of the same name (.json).
         title: what it is called on the page, from the file's name.
     """
 
@@ -42,3 +45,13 @@ class ExamplePhoto:
 def list_examples(folder: Path = EXAMPLES_FOLDER) -> tuple[ExamplePhoto, ...]:
     """Every JPEG of the folder by name; none when there is no such folder."""
     return tuple(ExamplePhoto(path, path.stem.replace("-", " ").capitalize()) for path in sorted(folder.glob("*.jpg")))
+
+
+def recorded_view(examples: Sequence[ExamplePhoto]) -> ResultView | None:
+    """What the page opens with, before the model is ready: the first example that has a record; None without any."""
+    for example in examples:
+        record = example.path.with_suffix(".json")
+        if record.exists():
+            description = Description.load(record)
+            return build_view(description, open_photo(example.path), trained_on="", recorded=True)
+    return None

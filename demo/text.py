@@ -1,16 +1,34 @@
-"""Every word people read on the page. Code never spells out a sentence of its own."""
+"""Every word people read on the page. Code never spells out a sentence of its own.
+
+What the viewer says lies in `languages/`, one JSON file per language (see `read_languages`); here stands what the
+server says, in English. A language's "sentences" translate the server's own.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-TITLE = "SayWhere"
-TAGLINE = "Give it a photo. It says what it sees, and shows where it looked for every word."
+LANGUAGES_FOLDER = Path(__file__).resolve().parent / "languages"
+FIRST_LANGUAGE = "en"
 
-PHOTO_LABEL = "Your photo"
-PHOTO_PLACEHOLDER = "# Drop a photo here\nor click to choose one, paste it, or use the camera"
-EXAMPLES_LABEL = "Or try one of these"
-PRIVACY = "Photos go no further than the server that runs this page; uploaded files are deleted within two hours."
+Texts = Mapping[str, Any]  # key -> sentence; "sentences" -> a mapping of its own
+
+
+def read_languages() -> dict[str, Texts]:
+    """Every language of the page by its code, English first.
+
+    Returns:
+        language -> key -> sentence. Places of values are marked as {name}, lines are parted by |.
+    """
+    files = sorted(LANGUAGES_FOLDER.glob("*.json"), key=lambda file: (file.stem != FIRST_LANGUAGE, file.stem))
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+VIEWER: Texts = read_languages()[FIRST_LANGUAGE]
+TITLE: str = VIEWER["title"]
 
 API_DESCRIPTION = (
     "Caption one photo. Returns the captions of one beam width (1 to 100), best first, each with its score and, for "
@@ -21,61 +39,12 @@ PHOTO_GONE = "The photo is no longer on the server: upload it again."
 NOT_BASE64 = "The photo's data: address cannot be read: send a base64-encoded image or upload the file."
 NO_OUTSIDE_ADDRESS = "Photos are not fetched from other addresses: upload the file instead."
 UNEXPECTED = "Something went wrong while captioning this photo: try again, or try another photo."
-
-# What the maps may claim: stands by the map, always.
-CLAIM = (
-    "The map is made just before its word is chosen: it shows where the network read the photo, not why this word "
-    "won. Words that competed at the same step share one map."
-)
-CLAIM_SMOOTH = "Smoothing adds detail the network does not have; “Raw cells” shows what it really computed."
-CLAIM_CELLS = "These are the cells as the network computed them."
-CLAIM_STRETCHED = (
-    "The network computed {native_rows} × {native_columns} cells; they are shown stretched to {rows} × {columns}."
-)
-
-VIEWER: Mapping[str, str] = {
-    "empty_title": "Give it a photo",
-    "empty_text": "Then read its caption word by word: point at a word and see where the network looked.|"
-    "Slide the beam width and read what else it could have said.",
-    "waiting": "Looking at the photo …",
-    "problem_title": "That did not work",
-    "caption_label": "Caption, word by word",
-    "caption_hint": "Point at a word, tap it, or walk with the arrow keys ← →",
-    "score": "score {score}",
-    "guessing": "Guessing: this photo is unlike those the model has seen.",
-    "unfinished": "cut off at the word limit",
-    "chip_label": "{word}, probability {probability}",
-    "photo_alt": "The photo being captioned: {caption}",
-    "map_label": "{word}: {cells} of {total} cells, {place}, probability {probability}, gate {gate}",
-    "style_label": "How the map is drawn",
-    "style_smooth": "Smoothed",
-    "style_cells": "Raw cells",
-    "style_none": "Photo only",
-    "legend": "Attention per cell, one scale for the whole caption",
-    "legend_even": "an even spread: {share}",
-    "word_title": "This word",
-    "probability": "Probability",
-    "probability_help": "of this word, given the words before it",
-    "cells": "Looks at",
-    "cells_value": "{cells} of {total} cells",
-    "cells_help": "effective cells: 1 is one sharp point, {total} is everywhere alike",
-    "gate": "Gate",
-    "gate_help": "how much of what it read the network let through",
-    "rivals": "Most likely words here",
-    "stop": "(end of caption)",
-    "beam": "Beam width",
-    "beam_help": "How many captions the search keeps alive at each word. 1 always takes the likeliest next word.",
-    "alternatives": "Captions found",
-    "alternatives_help": "Score: the caption's log-probability, evened out for its length; nearer to 0 is better.",
-    "strip": "Every word of the caption",
-    "strip_help": "The same scale throughout: a pale tile means attention spread thin.",
-    "claim": CLAIM,
-    "claim_smooth": CLAIM_SMOOTH,
-    "claim_cells": CLAIM_CELLS,
-    "claim_stretched": CLAIM_STRETCHED,
-    "model": "Captioned by {model}, trained on {trained_on}.",
-    "places": "upper left|upper middle|upper right|middle left|centre|middle right|lower left|lower middle|lower right",
-}
+NO_SUCH_EXAMPLE = "There is no such example: reload the page and pick another."
+BUSY = "Many people are asking at once: try again in a moment."
+NO_RECORD = "This is no record of SayWhere: choose a .json file that was saved here."
+BAD_RECORD = "This record is damaged or has been changed: save it again, then open that file."
+NO_RECORD_PHOTO = "This record has no photo in it: show its photo first, then open the record."
+UNKNOWN_QUESTION = "The page asked for something this server does not know: reload the page."
 
 
 def beam_width_range(largest: int) -> str:

@@ -6,21 +6,30 @@ colours up. A map that several captions share, as captions with the same beginni
 
 from __future__ import annotations
 
-import base64
-import io
+import math
 from typing import Literal, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from captioner.caption import Caption, Description
+from captioner.caption import Caption, Description, effective_cells
+from captioner.glimpses import Alternatives, Glimpses
 from captioner.overlay import Floats, Projection, cell_projection, palette, smooth_projection
+from captioner.search_options import SearchOptions
 from captioner.vocabulary import END
+from demo.boxes import Boxes, boxes_of
+from demo.packing import (
+    LAYER_SIDE,
+    MatrixView,
+    PhotoView,
+    pack_bytes,
+    pack_fractions,
+    pack_matrices,
+    pack_photo,
+    scaled,
+)
+from demo.tree import TreesView, build_trees
 
-PHOTO_SIDE = 1024  # pixels, the longer side of the photo as shown
-PHOTO_BYTES = 500_000  # of the photo as sent; its quality is lowered until it fits
-LAYER_SIDE = 640  # pixels, the longer side of a layer; smoothed maps have no detail that more would show
 DEFAULT_WIDTH = 5
 EVERYWHERE = 9  # place of a map that favours no ninth of the photo
 
@@ -32,11 +41,10 @@ class RivalView(TypedDict):
     probability: float
 
 
-class WordView(TypedDict):
-    """One word of a caption; `map` is its place among the maps, `place` 0 to 8 in reading order or EVERYWHERE."""
+class GlimpseView(TypedDict):
+    """What the decoder said before a word; `map` is its place among the maps, `place` 0 to 8 in reading order or
+    EVERYWHERE."""
 
-    word: str
-    probability: float
     gate: float
     cells: float
     place: int
@@ -44,33 +52,26 @@ class WordView(TypedDict):
     rivals: list[RivalView]
 
 
+class WordView(GlimpseView):
+    """One word of a caption, with what the decoder said before it."""
+
+    word: str
+    probability: float
+    log_prob: float
+
+
 class CaptionView(TypedDict):
-    """One caption; `smooth` and `cells` are the tops of its scale, `first` the word shown first."""
+    """One caption of `tokens` words and, when finished, its end; `smooth` and `cells` are the tops of its scale,
+    `first` the word shown first."""
 
     text: str
-    score: float
+    log_prob: float
+    tokens: int
     finished: bool
     words: list[WordView]
     smooth: float
     cells: float
     first: int
-
-
-class MatrixView(TypedDict):
-    """A projection's two matrices as base64 of little-endian 16-bit fractions."""
-
-    rows: str
-    columns: str
-
-
-class PhotoView(TypedDict):
-    """The photo as a data: address, and the shape of the layers that lie on it."""
-
-    address: str
-    width: int
-    height: int
-    layer_width: int
-    layer_height: int
 
 
 class MapsView(TypedDict):
@@ -92,11 +93,18 @@ class ResultView(TypedDict):
     cells: MatrixView
     palette: str
     captions: list[CaptionView]
+    glimpses: list[GlimpseView]
+    trees: TreesView
     ranking: dict[str, list[int]]
+    normalisation: float
     width: int
     model: str
     trained_on: str
     guessing: bool
+    strangeness: float | None
+    recorded: bool
+    source: dict[str, str] | None
+    boxes: Boxes
 
 
 class ProblemView(TypedDict):
@@ -114,40 +122,54 @@ def build_problem(message: str) -> ProblemView:
     return {"kind": "problem", "message": message}
 
 
-def build_view(description: Description, photo: Image.Image, trained_on: str) -> ResultView:
+def build_view(
+    description: Description,
+    photo: Image.Image,
+    trained_on: str,
+    *,
+    normalisation: float = SearchOptions().length_normalisation,
+    recorded: bool = False,
+    source: dict[str, str] | None = None,
+) -> ResultView:
     """Everything the page shows of one photo, at every beam width searched.
 
     Args:
         description: with 1 or more widths.
         photo: the upright RGB photo that was described.
         trained_on: the line that says what the model learnt from.
+        normalisation: the power of the length by which its captions were ranked.
+        recorded: whether this was described earlier, and is shown until a visitor gives a photo.
+        source: what asks the server about this photo again, an upload's "path"; None: the photo as shown.
     """
-    layer = _scaled(photo.size, LAYER_SIDE)
+    layer = scaled(photo.size, LAYER_SIDE)
     smooth, cells = smooth_projection(description.grid, layer), cell_projection(description.grid, layer)
     maps = _MapStore()
     captions = [_caption_view(caption, maps, smooth) for caption in description.captions]
+    glimpses = _glimpse_views(description.glimpses, maps)
     peak = maps.peak()
     return {
         "kind": "result",
-        "photo": _photo_view(photo, layer),
+        "photo": pack_photo(photo, layer),
         "grid": description.grid,
         "native": description.native,
         "maps": {"fractions": pack_fractions(maps.stacked() / peak), "peak": peak},
-        "smooth": _matrix_view(smooth),
-        "cells": _matrix_view(cells),
-        "palette": _base64(palette()),
+        "smooth": pack_matrices(smooth),
+        "cells": pack_matrices(cells),
+        "palette": pack_bytes(palette()),
         "captions": captions,
+        "glimpses": glimpses,
+        "trees": build_trees(description.trees),
+        "normalisation": normalisation,
         "ranking": {str(width): list(places) for width, places in description.ranking.items()},
         "width": min(description.ranking, key=lambda width: (abs(width - DEFAULT_WIDTH), width)),
         "model": description.model,
         "trained_on": trained_on,
         "guessing": description.guessing,
+        "strangeness": description.strangeness,
+        "recorded": recorded,
+        "source": source,
+        "boxes": boxes_of(photo),
     }
-
-
-def pack_fractions(values: NDArray[np.floating]) -> str:
-    """Values from 0 to 1 as base64 of little-endian unsigned 16-bit numbers."""
-    return _base64(np.rint(np.clip(values, 0.0, 1.0) * 65535).astype("<u2"))
 
 
 class _MapStore:
@@ -175,7 +197,8 @@ def _caption_view(caption: Caption, maps: _MapStore, smooth: Projection) -> Capt
     cells = caption.effective_cells
     return {
         "text": caption.text,
-        "score": round(caption.score, 4),
+        "log_prob": round(caption.log_prob, 4),
+        "tokens": len(caption.words) + caption.finished,
         "finished": caption.finished,
         "words": [_word_view(caption, index, maps) for index in range(len(caption.words))],
         "smooth": smooth.highest(caption.attention),
@@ -185,16 +208,40 @@ def _caption_view(caption: Caption, maps: _MapStore, smooth: Projection) -> Capt
 
 
 def _word_view(caption: Caption, index: int, maps: _MapStore) -> WordView:
+    glimpse = _glimpse_view(
+        caption.attention[index],
+        float(caption.gate[index]),
+        float(caption.effective_cells[index]),
+        caption.alternatives[index],
+        maps,
+    )
     return {
+        **glimpse,
         "word": caption.words[index],
         "probability": round(float(caption.probabilities[index]), 4),
-        "gate": round(float(caption.gate[index]), 4),
-        "cells": round(float(caption.effective_cells[index]), 2),
-        "place": _place(caption.attention[index], float(caption.effective_cells[index])),
-        "map": maps.place(caption.attention[index]),
+        "log_prob": round(float(caption.log_probs[index]), 5),
+    }
+
+
+def _glimpse_views(glimpses: Glimpses[str], maps: _MapStore) -> list[GlimpseView]:
+    if not len(glimpses):
+        return []
+    cells = effective_cells(glimpses.attention)
+    parts = zip(glimpses.attention, glimpses.gate.tolist(), cells.tolist(), glimpses.alternatives, strict=True)
+    return [_glimpse_view(*part, maps) for part in parts]
+
+
+def _glimpse_view(
+    attention: Floats, gate: float, cells: float, alternatives: Alternatives[str], maps: _MapStore
+) -> GlimpseView:
+    return {
+        "gate": round(gate, 4),
+        "cells": round(cells, 2),
+        "place": _place(attention, cells),
+        "map": maps.place(attention),
         "rivals": [
-            {"word": "" if word == END else word, "probability": round(float(np.exp(log_prob)), 4)}
-            for word, log_prob in caption.alternatives[index]
+            {"word": "" if word == END else word, "probability": round(math.exp(log_prob), 4)}
+            for word, log_prob in alternatives
         ],
     }
 
@@ -207,34 +254,3 @@ def _place(attention: Floats, effective_cells: float) -> int:
     ninths = np.zeros(9)
     np.add.at(ninths, thirds[0][:, None] * 3 + thirds[1][None, :], attention)
     return int(ninths.argmax())
-
-
-def _photo_view(photo: Image.Image, layer: tuple[int, int]) -> PhotoView:
-    """The photo as a data: address rather than a file: a visitor's photo then lies in no shared folder."""
-    size = _scaled(photo.size, min(PHOTO_SIDE, max(photo.size)))
-    shown = photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    for quality in (88, 75, 60, 40):
-        buffer = io.BytesIO()
-        shown.save(buffer, "JPEG", quality=quality)
-        if buffer.tell() <= PHOTO_BYTES:
-            break
-    return {
-        "address": "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"),
-        "width": photo.width,
-        "height": photo.height,
-        "layer_width": layer[0],
-        "layer_height": layer[1],
-    }
-
-
-def _scaled(size: tuple[int, int], longer: int) -> tuple[int, int]:
-    factor = longer / max(size)
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-
-
-def _matrix_view(projection: Projection) -> MatrixView:
-    return {"rows": pack_fractions(projection.rows), "columns": pack_fractions(projection.columns)}
-
-
-def _base64(values: NDArray[np.generic]) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")

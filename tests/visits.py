@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 from urllib.parse import urlparse
 
 import pytest
@@ -16,6 +17,9 @@ from captioner.beam_search import SearchOptions
 from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import ModelCard
+from captioner.errors import EncoderError
+from captioner.photo import PhotoSettings
+from scripted_tree import scripted_search
 
 # How Gradio's queue uses pandas, of which pandas 3 warns.
 GRADIO_WARNINGS = [
@@ -29,22 +33,39 @@ NASTY = ("a", MARKUP)
 
 
 class ScriptedCaptioner:
-    """Says the same of every photo, so that a test knows what the page must show; width 1, 2, ... finds 1, 2, ..."""
+    """Says the same of every photo, so that a test knows what the page must show; width 1, 2, ... finds 1, 2, ...
+
+    Its trees are those of `scripted_tree`.
+    """
 
     card = ModelCard("scripted", f"nothing {MARKUP}")
+    photo_settings = PhotoSettings(size=64, detail=None)
 
-    def describe(self, photo: Image.Image, options: SearchOptions | None = None) -> Description:
+    @property
+    def encoder(self) -> NoReturn:
+        """Its captions are written down: there is nothing inside to be shown."""
+        raise EncoderError("There is nothing inside a scripted captioner.")
+
+    vocabulary = encoder
+
+    def describe(
+        self, photo: Image.Image, options: SearchOptions | None = None, prefix: Sequence[str] = ()
+    ) -> Description:
         """Three captions on a grid of 4 rows and 6 columns; with a beam of 1 only the second is found.
 
-        A photo of 13 x 13 pixels is a fault, one of 17 x 17 is unlike all the others.
+        A photo of 13 x 13 pixels is a fault, one of 17 x 17 is unlike all the others. A prefix takes the place of as
+        many words; captions that are then the same are one.
         """
         if photo.size == (13, 13):
             raise RuntimeError("a fault nobody foresaw, in /some/secret/place")
         widths = options.widths if options else tuple(range(1, 11))
-        captions = tuple(caption(words, 4, 6, seed) for seed, words in enumerate((RED_DOG, TWO_DOGS, NASTY)))
-        ranking = {width: (1,) if width == 1 else tuple(range(min(width, 3))) for width in widths}
+        said = dict.fromkeys((*prefix, *words[len(prefix) :]) for words in (RED_DOG, TWO_DOGS, NASTY))
+        captions = tuple(caption(words, 4, 6, seed) for seed, words in enumerate(said))
+        found = len(captions)
+        ranking = {width: (min(1, found - 1),) if width == 1 else tuple(range(min(width, found))) for width in widths}
+        trees, glimpses = scripted_search(captions, ranking, len(prefix))
         strangeness = 2.5 if photo.size == (17, 17) else 0.5
-        return Description(captions, ranking, dict.fromkeys(widths, ()), (4, 6), (2, 3), "scripted", strangeness)
+        return Description(captions, ranking, trees, (4, 6), (2, 3), "scripted", strangeness, glimpses)
 
 
 @dataclass
@@ -62,19 +83,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(captioner: Captioner) -> Iterator[str]:
+def serve(find_captioner: Callable[[], Captioner]) -> Iterator[str]:
     """The address of a running page, which is closed afterwards."""
     from demo.page import build_page, launch_page
 
-    page = build_page(captioner)
+    page = build_page(find_captioner)
     yield launch_page(page, "127.0.0.1", free_port()).rstrip("/")
     page.close(verbose=False)
 
 
-def visit(browser: Browser, address: str, width: int, height: int) -> Iterator[tuple[Page, Watch]]:
+def visit(
+    browser: Browser, address: str, width: int, height: int, locale: str = "en-GB"
+) -> Iterator[tuple[Page, Watch]]:
     """Open the page in a window of this size; afterwards nothing must have gone wrong in the browser."""
     watch = Watch()
-    context: BrowserContext = browser.new_context(viewport={"width": width, "height": height})
+    context: BrowserContext = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
     context.set_default_timeout(30_000)
 
     def stop(route: Route) -> None:

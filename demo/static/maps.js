@@ -2,6 +2,7 @@
 // multiplied and looked up:  layer (h, w) = rows (h, H) · map (H, W) · columns (w, W) transposed.
 
 const FULL = 65535;
+const LAYERS_KEPT = 48; // painted layers, about a megabyte each
 
 function decodeBytes(text) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -13,9 +14,30 @@ function decodeFractions(text, peak) {
   return Float32Array.from({ length: bytes.byteLength / 2 }, (_, i) => (bytes.getUint16(2 * i, true) / FULL) * peak);
 }
 
-// Everything needed to draw any map of one result: `layerOf(index, style)` gives its weights at every pixel.
+// layer (h, w) of one map (H, W), added to `layer` with the factor `share`.
+function addLayer(layer, map, matrix, height, width, size, share) {
+  const { rows, columns } = matrix;
+  const spread = new Float32Array(width);
+  for (let y = 0; y < size.height; y += 1) {
+    spread.fill(0); // one row of rows · map
+    for (let row = 0; row < height; row += 1) {
+      const weight = rows[y * height + row] * share;
+      if (weight === 0) continue;
+      for (let column = 0; column < width; column += 1) spread[column] += weight * map[row * width + column];
+    }
+    for (let x = 0; x < size.width; x += 1) {
+      let sum = 0;
+      for (let column = 0; column < width; column += 1) sum += columns[x * width + column] * spread[column];
+      layer[y * size.width + x] += sum;
+    }
+  }
+}
+
+// Everything needed to draw any map of one result. `blend` goes from 0, the raw cells, to 1, smoothed; between them the
+// weights are mixed, which is exact because both are linear.
 function readMaps(view) {
   const [height, width] = view.grid;
+  const total = height * width;
   const size = { width: view.photo.layer_width, height: view.photo.layer_height };
   const weights = decodeFractions(view.maps.fractions, view.maps.peak);
   const matrices = Object.fromEntries(["smooth", "cells"].map((style) => [style, {
@@ -23,43 +45,43 @@ function readMaps(view) {
     columns: decodeFractions(view[style].columns, 1),
   }]));
   const colours = new Uint32Array(decodeBytes(view.palette).buffer);
+  const painted = new Map(); // oldest first
 
-  function layerOf(index, style) {
-    const map = weights.subarray(index * height * width, (index + 1) * height * width);
-    const { rows, columns } = matrices[style];
+  const weightsOf = (index) => weights.subarray(index * total, (index + 1) * total);
+
+  function layerOf(index, blend) {
     const layer = new Float32Array(size.height * size.width);
-    const spread = new Float32Array(width);
-    for (let y = 0; y < size.height; y += 1) {
-      spread.fill(0); // one row of rows · map
-      for (let row = 0; row < height; row += 1) {
-        const share = rows[y * height + row];
-        if (share === 0) continue;
-        for (let column = 0; column < width; column += 1) spread[column] += share * map[row * width + column];
-      }
-      for (let x = 0; x < size.width; x += 1) {
-        let sum = 0;
-        for (let column = 0; column < width; column += 1) sum += columns[x * width + column] * spread[column];
-        layer[y * size.width + x] = sum;
-      }
-    }
+    const map = weightsOf(index);
+    if (blend > 0) addLayer(layer, map, matrices.smooth, height, width, size, blend);
+    if (blend < 1) addLayer(layer, map, matrices.cells, height, width, size, 1 - blend);
     return layer;
   }
 
   // A canvas the size of the layer, coloured on a scale from 0 to `top`.
-  function paint(index, style, top) {
-    const canvas = document.createElement("canvas");
-    canvas.width = size.width;
-    canvas.height = size.height;
-    const picture = new ImageData(size.width, size.height);
-    const pixels = new Uint32Array(picture.data.buffer);
-    const layer = layerOf(index, style);
-    const factor = top > 0 ? 255 / top : 0;
-    for (let i = 0; i < layer.length; i += 1) pixels[i] = colours[Math.min(255, Math.round(layer[i] * factor))];
-    canvas.getContext("2d").putImageData(picture, 0, 0);
+  function paint(index, blend, top) {
+    const key = `${index} ${blend} ${top}`;
+    const kept = painted.get(key);
+    painted.delete(key);
+    const canvas = kept || paintLayer(layerOf(index, blend), size, colours, top);
+    painted.set(key, canvas);
+    if (painted.size > LAYERS_KEPT) painted.delete(painted.keys().next().value);
     return canvas;
   }
 
-  return { size, total: height * width, colours, paint };
+  return { size, height, width, total, colours, weightsOf, layerOf, paint };
+}
+
+// A canvas with one colour of `colours` (256, as RGBA) for each weight, on a scale from 0 to `top`.
+function paintLayer(layer, size, colours, top) {
+  const canvas = document.createElement("canvas");
+  canvas.width = size.width;
+  canvas.height = size.height;
+  const picture = new ImageData(size.width, size.height);
+  const pixels = new Uint32Array(picture.data.buffer);
+  const factor = top > 0 ? 255 / top : 0;
+  for (let i = 0; i < layer.length; i += 1) pixels[i] = colours[Math.min(255, Math.round(layer[i] * factor))];
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
 }
 
 // The colour bar of the legend: the palette from 0 to the top of the scale.

@@ -42,13 +42,14 @@ def gradio_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def tiny_address(gradio_folder: Path) -> Iterator[str]:
     """A page with a real model of random weights."""
-    yield from serve(tiny_captioner())
+    captioner = tiny_captioner()  # once: making one seeds torch for every thread
+    yield from serve(lambda: captioner)
 
 
 @pytest.fixture(scope="session")
 def scripted_address(gradio_folder: Path) -> Iterator[str]:
     """A page whose captions are known."""
-    yield from serve(cast(Captioner, ScriptedCaptioner()))
+    yield from serve(lambda: cast(Captioner, ScriptedCaptioner()))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from builders import caption, photo, photo_bytes
+from captioner.captioner import Captioner
 from captioner.overlay import Floats, cell_projection, colour_layers, smooth_projection
 from demo import text
-from visits import GRADIO_WARNINGS, MARKUP, RED_DOG, TWO_DOGS, Watch, visit
+from visits import GRADIO_WARNINGS, MARKUP, NASTY, RED_DOG, TWO_DOGS, ScriptedCaptioner, Watch, serve, visit
 
 pytestmark = [pytest.mark.browser, *GRADIO_WARNINGS]
 
@@ -26,7 +29,7 @@ def give(page: Page, name: str = "photo.png", content: bytes | None = None) -> N
     """Upload a photo and wait for what the page says of it."""
     file: FilePayload = {"name": name, "mimeType": "image/png", "buffer": content or photo_bytes()}
     page.locator("#sw-photo-input input[type=file]").first.set_input_files(file)
-    page.locator(".sw-caption, .sw-problem").wait_for()
+    page.locator(".sw-viewer[data-kind=result], .sw-viewer[data-kind=problem]").wait_for()
 
 
 def clear(page: Page) -> None:
@@ -71,13 +74,12 @@ def expected_alphas(word: int, *, smooth: bool) -> NDArray[np.int64]:
 
 def test_a_visitor_uploads_a_photo_and_reads_its_caption(desktop: Visit) -> None:
     page, _ = desktop
-    expect(page.locator(".sw-empty")).to_contain_text(text.VIEWER["empty_title"])
     give(page)
     assert words(page) == list(RED_DOG)
     shares = page.locator(".sw-word-share").all_text_contents()
     assert shares == [f"{100 * share:.0f} %" for share in CAPTION.probabilities]
     expect(page.locator(".sw-hint")).to_contain_text(f"score −{-CAPTION.score:.2f}")
-    expect(page.locator(".sw-claim")).to_contain_text(text.CLAIM)
+    expect(page.locator(".sw-claim")).to_contain_text(text.VIEWER["claim"])
     expect(page.locator(".sw-model")).to_contain_text("Captioned by scripted, trained on nothing")
     assert page.locator(".sw-photo").evaluate("photo => photo.naturalWidth / photo.naturalHeight") == 1.5
 
@@ -85,7 +87,7 @@ def test_a_visitor_uploads_a_photo_and_reads_its_caption(desktop: Visit) -> None
 def test_an_example_is_one_click(desktop: Visit) -> None:
     page, _ = desktop
     page.get_by_role("button", name="Cat").click()
-    page.locator(".sw-caption").wait_for()
+    page.locator(".sw-viewer[data-kind=result]").wait_for()
     assert words(page) == list(RED_DOG)
     assert page.locator(".sw-photo").evaluate("photo => photo.naturalWidth") == 451
 
@@ -105,7 +107,7 @@ def test_the_browser_draws_what_python_computes(desktop: Visit, smooth: bool) ->
 def test_raw_cells_smoothing_and_the_plain_photo(desktop: Visit) -> None:
     page, _ = desktop
     give(page)
-    expect(page.locator(".sw-claim")).to_contain_text(text.CLAIM_SMOOTH)
+    expect(page.locator(".sw-claim")).to_contain_text(text.VIEWER["claim_smooth"])
     smooth, tile = alphas(page), alphas(page, ".sw-tile-map")
     page.get_by_role("button", name="Raw cells").click()
     expect(page.locator(".sw-claim")).to_contain_text(
@@ -161,7 +163,8 @@ def test_every_word_has_its_numbers(desktop: Visit) -> None:
             f"{100 * CAPTION.gate[index]:.0f} %",
         ]
         label = page.locator(".sw-map").get_attribute("aria-label") or ""
-        assert label.startswith(f"{RED_DOG[index]}: {cells:.0f} of 24 cells, ")
+        assert label.startswith(f"{RED_DOG[index]}: looks ")
+        assert f", {cells:.0f} of 24 cells, probability " in label
         assert page.locator(".sw-chosen").inner_text().split("\n")[0] == RED_DOG[index]
 
 
@@ -244,6 +247,7 @@ def test_taking_the_photo_away_empties_the_page(desktop: Visit) -> None:
     give(page)
     clear(page)
     assert page.locator(".sw-caption").count() == 0
+    expect(page.locator(".sw-empty")).to_contain_text(text.VIEWER["empty_title"])
 
 
 def test_on_a_phone_nothing_is_cut_off_and_the_result_comes_into_sight(phone: Visit) -> None:
@@ -253,7 +257,7 @@ def test_on_a_phone_nothing_is_cut_off_and_the_result_comes_into_sight(phone: Vi
     give(page)
     page.wait_for_function("document.querySelector('.sw-caption').getBoundingClientRect().top < innerHeight / 4")
     assert page.evaluate(width) == 390
-    for selector in (".sw-stage", ".sw-legend", ".sw-slider", ".sw-alternatives", ".sw-strip"):
+    for selector in (".sw-stage", ".sw-legend", ".sw-panel .sw-slider >> nth=0", ".sw-alternatives", ".sw-strip"):
         box = page.locator(selector).bounding_box()
         assert box is not None
         assert box["x"] >= 0
@@ -281,3 +285,99 @@ def test_a_real_model_captions_in_the_browser(browser: Browser, tiny_address: st
         assert len(words(page)) >= 1
         expect(page.locator(".sw-model")).to_contain_text("Captioned by tiny, trained on nothing at all")
         assert alphas(page).max() > 150
+
+
+def test_the_page_opens_on_a_recorded_example_before_the_model_is_there(browser: Browser, gradio_folder: Path) -> None:
+    loaded: Future[Captioner] = Future()
+    for address in serve(loaded.result):
+        for page, _ in visit(browser, address, 1280, 900):
+            expect(page.locator(".sw-viewer")).to_have_attribute("data-kind", "recorded")
+            expect(page.locator(".sw-note")).to_have_text(text.VIEWER["recorded"])
+            count = chips(page).count()
+            assert count > 3
+            chips(page).nth(count - 1).click()
+            assert chosen(page) == words(page)[-1]
+            file: FilePayload = {"name": "photo.png", "mimeType": "image/png", "buffer": photo_bytes()}
+            page.locator("#sw-photo-input input[type=file]").first.set_input_files(file)
+            expect(page.locator("#sw-viewer .pending")).to_have_count(1)
+            loaded.set_result(cast(Captioner, ScriptedCaptioner()))
+            page.locator(".sw-viewer[data-kind=result]").wait_for()
+            assert words(page) == list(RED_DOG)
+            expect(page.locator(".sw-note")).to_have_count(0)
+
+
+def test_length_counts_as_much_as_its_slider_says_and_the_reason_stands_there(desktop: Visit) -> None:
+    page, watch = desktop
+    give(page)
+    posts = len(watch.posts)
+    slider = page.get_by_role("slider", name="Length normalisation")
+    found = [CAPTION, caption(TWO_DOGS, 4, 6, 1), caption(NASTY, 4, 6, 2)]
+    for presses, power in (("Home", 0.0), ("End", 1.0)):
+        slider.focus()
+        page.keyboard.press(presses)
+        scores = sorted((c.log_prob / (len(c.words) + 1) ** power for c in found), reverse=True)
+        shown = page.locator(".sw-alternative-score").all_text_contents()
+        assert shown == [f"{score:.2f}".replace("-", "−") for score in scores]
+    reasons = page.locator(".sw-reason").all_text_contents()
+    best = max(found, key=lambda c: c.log_prob / (len(c.words) + 1))
+    total = f"{best.log_prob:.2f}".replace("-", "−")
+    assert (
+        reasons[0] == f"log-probability {total} ÷ {len(best.words) + 1}^1.0 · from width 1" or "width 2" in reasons[0]
+    )
+    assert words(page) == list(best.words)
+    assert len(watch.posts) == posts
+
+
+def test_words_that_the_best_caption_lacks_are_marked(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    best, second = page.locator(".sw-alternative").nth(0), page.locator(".sw-alternative").nth(1)
+    assert best.locator("mark").count() == 0
+    shared = set(page.locator(".sw-alternative").nth(0).locator(".sw-alternative-text").inner_text().split())
+    marked = second.locator("mark").all_text_contents()
+    assert marked == [word for word in TWO_DOGS if word not in shared]
+
+
+def test_the_caption_plays_word_by_word_and_stops_at_its_end(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    chips(page).nth(0).click()
+    page.get_by_label("Speed").select_option("3")
+    play = page.locator(".sw-play")
+    play.click()
+    expect(play).to_have_text("Pause")
+    expect(page.locator(".sw-word-name")).to_have_text("dog")
+    expect(play).to_have_text("Play")
+    play.click()
+    expect(page.locator(".sw-word-name")).to_have_text("a")
+    play.click()
+    expect(play).to_have_text("Play")
+
+
+def test_between_raw_cells_and_smooth_lies_their_mean(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    chips(page).nth(1).click()
+    page.get_by_role("slider", name="From raw cells to smoothed").fill("0.5")
+    tops = [p((4, 6), LAYER).highest(CAPTION.attention) for p in (smooth_projection, cell_projection)]
+    layers = sum(p((4, 6), LAYER).apply(CAPTION.attention) for p in (smooth_projection, cell_projection)) / 2
+    expected = colour_layers(np.asarray(layers, np.float32), sum(tops) / 2)[1, ::STEP, ::STEP, 3].astype(np.int64)
+    assert np.abs(alphas(page) - expected).max() <= 1
+
+
+def test_holding_the_picture_shows_the_plain_photo_beside_it(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    stage = page.locator(".sw-stage")
+    expect(page.locator(".sw-plain")).to_be_hidden()
+    before = stage.bounding_box()
+    stage.hover()
+    page.mouse.down()
+    expect(page.locator(".sw-plain")).to_be_visible()
+    assert stage.bounding_box() == before
+    page.mouse.up()
+    expect(page.locator(".sw-plain")).to_be_hidden()
+    beside = page.get_by_role("button", name="Beside the photo")
+    beside.click()
+    expect(page.locator(".sw-plain")).to_be_visible()
+    expect(beside).to_have_attribute("aria-pressed", "true")

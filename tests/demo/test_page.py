@@ -138,7 +138,7 @@ def test_building_the_page_warns_of_nothing_and_leaves_no_file_behind(gradio_fol
     with warnings.catch_warnings():
         for category in (UserWarning, DeprecationWarning, FutureWarning):  # of these kinds is what Gradio moved away
             warnings.simplefilter("error", category)
-        build_page(tiny_captioner())
+        build_page(tiny_captioner)
     assert {path for path in DEMO.rglob("*") if "__pycache__" not in path.parts} == before
     assert not list(DEMO.rglob("*.pyi"))
 
@@ -146,9 +146,3 @@ def test_building_the_page_warns_of_nothing_and_leaves_no_file_behind(gradio_fol
 def test_nothing_the_browser_gets_names_an_outside_address() -> None:
     for file in (DEMO / "static").iterdir():
         assert re.findall(r"//\w+", file.read_text(encoding="utf-8")) == [], file.name
-
-
-def test_every_text_the_viewer_asks_for_exists_and_none_is_left_over() -> None:
-    scripts = "\n".join(file.read_text(encoding="utf-8") for file in (DEMO / "static").glob("*.js"))
-    asked = set(re.findall(r"texts\.(\w+)", scripts)) | {"style_smooth", "style_cells", "style_none"}
-    assert asked == set(text.VIEWER)

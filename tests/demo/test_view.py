@@ -13,7 +13,8 @@ from PIL import Image
 from builders import caption, description, photo
 from captioner.caption import Caption, Description
 from captioner.overlay import Floats, smooth_projection
-from demo.view import EVERYWHERE, LAYER_SIDE, PHOTO_SIDE, ResultView, build_problem, build_view, pack_fractions
+from demo.packing import LAYER_SIDE, PHOTO_SIDE, pack_fractions
+from demo.view import EVERYWHERE, ResultView, build_problem, build_view
 
 
 def unpack(packed: str) -> NDArray[np.float64]:

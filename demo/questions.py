@@ -1,0 +1,115 @@
+"""What the page asks the model after the first result, and the answers: one function per kind of question.
+
+A question is what a browser sent, so anything: every reader here checks what it takes. An answer is plain data with a
+"kind"; a problem is one too (`view.build_problem`), so that the page always has a sentence to show.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from captioner.errors import CaptionerError, SearchError
+from demo import text
+from demo.box import answer_inside, answer_stages
+from demo.callbacks import open_upload
+from demo.comparison import describe_example
+from demo.takeaway import draw_caption, open_record
+from demo.view import ResultView, View, build_problem, build_view
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from captioner.captioner import Captioner
+
+MAX_WAIT = 20.0  # seconds a question waits for its turn before the page is told to ask again
+MAX_PREFIX = 100  # words
+
+Question = Mapping[str, Any]
+Answer = Mapping[str, Any]
+
+
+class Answerer:
+    """Answers questions about photos, one at a time: the model's cores are shared by all visitors.
+
+    Args:
+        find_captioner: gives the captioner, waiting for it where it is still being loaded.
+        uploads: the folder uploaded files lie in; nothing outside it is opened.
+    """
+
+    def __init__(self, find_captioner: Callable[[], Captioner], uploads: Path) -> None:
+        self.find_captioner = find_captioner
+        self.uploads = uploads
+        self._turn = threading.Lock()
+
+    def answer(self, question: object) -> Answer:
+        """The answer to a question, or a problem in its place; never raises for what a browser may send."""
+        kind = question.get("kind") if isinstance(question, Mapping) else None
+        if not isinstance(question, Mapping) or not isinstance(kind, str) or kind not in ANSWERS:
+            return build_problem(text.UNKNOWN_QUESTION)
+        if not self._turn.acquire(timeout=MAX_WAIT):
+            return build_problem(text.BUSY)
+        try:
+            return ANSWERS[kind](self, question)
+        except CaptionerError as problem:
+            return build_problem(str(problem))
+        finally:
+            self._turn.release()
+
+
+def continue_caption(answerer: Answerer, question: Question) -> View:
+    """{"kind": "continue", "photo": upload, "words": [...]}: the search from a given beginning, at every width."""
+    words = question.get("words")
+    if not isinstance(words, list) or len(words) > MAX_PREFIX or not all(isinstance(word, str) for word in words):
+        raise SearchError(text.UNKNOWN_QUESTION)
+    return _described(answerer, question, tuple(words))
+
+
+def describe_photo(answerer: Answerer, question: Question) -> View:
+    """{"kind": "describe", "photo": upload}: a result like any other, of a photo the page made itself."""
+    return _described(answerer, question, ())
+
+
+def _described(answerer: Answerer, question: Question, prefix: tuple[str, ...]) -> ResultView:
+    upload = read_upload(question)
+    photo = open_upload(answerer.uploads, upload)
+    captioner = answerer.find_captioner()
+    description = captioner.describe(photo, prefix=prefix)
+    path = upload.get("path")
+    source = None if path is None else {"path": str(path)}
+    return build_view(description, photo, captioner.card.trained_on, source=source)
+
+
+def read_upload(question: Question) -> Mapping[str, Any]:
+    """The photo a question is about: an upload's {"path"}, or {"url": a data: address}.
+
+    Raises:
+        PhotoError: there is none.
+    """
+    photo = question.get("photo")
+    return photo if isinstance(photo, Mapping) else {}
+
+
+def look_in_box(
+    explain: Callable[[Captioner, Image.Image, Question], Answer],
+) -> Callable[[Answerer, Question], Answer]:
+    """An answer out of `demo.box`, which knows photos but no uploads."""
+
+    def answer(answerer: Answerer, question: Question) -> Answer:
+        photo = open_upload(answerer.uploads, read_upload(question))
+        return explain(answerer.find_captioner(), photo, question)
+
+    return answer
+
+
+ANSWERS: dict[str, Callable[[Answerer, Question], Answer]] = {
+    "continue": continue_caption,
+    "describe": describe_photo,
+    "example": lambda answerer, question: describe_example(answerer.find_captioner(), question),
+    "open": open_record,
+    "picture": draw_caption,
+    "inside": look_in_box(answer_inside),
+    "stages": look_in_box(answer_stages),
+}
