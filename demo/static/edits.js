@@ -28,6 +28,7 @@ const EDITS = {
     const context = turned.getContext("2d");
     context.scale(-1, 1);
     context.drawImage(canvas, -canvas.width, 0);
+    context.resetTransform(); // what is painted next is painted where it is pointed at
     return turned;
   },
   crop(canvas, { box }) {

@@ -53,7 +53,6 @@ function mountEditor(desk, memory, onChange) {
     const { x, y, width, height } = memory.frame;
     Object.assign(frame.style, { left: `${100 * x}%`, top: `${100 * y}%`, width: `${100 * width}%`, height: `${100 * height}%` });
     frame.hidden = memory.tool !== "frame";
-    holder.dataset.tool = memory.tool;
   }
   const editor = {
     holder,

@@ -218,6 +218,18 @@ class TestVisit:
         assert distance > 0.05
         expect(page.locator(".sw-compare-distance")).to_contain_text(f"lie {distance:.2f} apart")
 
+    def test_a_mirrored_photo_is_painted_where_it_is_pointed_at(self, page: Page) -> None:
+        act(page, "flip")
+        drag(page, (0.04, 0.06), (0.25, 0.5))
+        paint_blue(page)
+        page.locator("button[data-tool=brush]").click()
+        drag(page, (0.6, 0.8), (0.9, 0.8))
+        painted = (np.abs(pixels(page) - (20, 20, 250)) < 12).all(axis=2)
+        assert painted[10, 10]
+        assert painted[64, 90]
+        assert not painted[10, 90]
+        assert not painted[64, 10]
+
     def test_cutting_brushing_undo_and_start_over(self, page: Page) -> None:
         first = pixels(page)
         drag(page, (0.5, 0.0), (1.0, 1.0))
@@ -225,7 +237,7 @@ class TestVisit:
         part = pixels(page)
         assert abs(part.shape[1] - first.shape[1] / 2) <= 2
         assert np.abs(part[40, 30] - (30, 160, 30)).max() < 12  # the green half
-        page.locator("[data-tool=brush]").click()
+        page.locator("button[data-tool=brush]").click()
         page.locator(".sw-colour").fill("#ffffff")
         drag(page, (0.1, 0.5), (0.9, 0.5))
         assert (pixels(page)[part.shape[0] // 2, part.shape[1] // 2] > 240).all()
