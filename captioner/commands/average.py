@@ -10,6 +10,10 @@ Average the weights of several epochs of one training, or of runs that go on fro
 better one than each of them. `train --keep-epochs` keeps them. Calibrate the result anew.
 
   python -m captioner average runs/first/epoch-1.safetensors runs/first/epoch-5.safetensors --out model.safetensors
+
+A word that the training photos show far more often than people's photos do is said too often; --prior makes it rarer:
+
+  python -m captioner average a.safetensors b.safetensors --out model.safetensors --prior dog=-1.2 dogs=-1.2
 """
 
 
@@ -24,6 +28,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="FILE", help="checkpoints, two or more")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
     parser.add_argument("--name", default=None, help="the model's name (default: the first one's)")
+    parser.add_argument("--prior", nargs="+", type=_prior, default=[], metavar="WORD=NATS",
+                        help="add to the word's log-probability before the softmax; below 0 makes it rarer")  # fmt: skip
     parser.set_defaults(run_command=run)
 
 
@@ -31,6 +37,14 @@ def run(options: argparse.Namespace) -> int:
     """Average; returns the exit code."""
     from captioner.training.soup import average_checkpoints
 
-    average_checkpoints(options.checkpoints, options.out, options.name)
+    average_checkpoints(options.checkpoints, options.out, options.name, dict(options.prior))
     print(f"the mean of {len(options.checkpoints)} checkpoints: {options.out}")
     return 0
+
+
+def _prior(value: str) -> tuple[str, float]:
+    word, _, nats = value.rpartition("=")
+    try:
+        return word, float(nats)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected WORD=NATS, as in dog=-1.2, got {value!r}") from None

@@ -6,9 +6,11 @@ model too, and often one that has learnt less of its training photos by heart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +19,9 @@ from captioner.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from captioner.errors import CheckpointError
 
 
-def average_checkpoints(paths: Sequence[Path], out: Path, name: str | None = None) -> None:
+def average_checkpoints(
+    paths: Sequence[Path], out: Path, name: str | None = None, priors: Mapping[str, float] | None = None
+) -> None:
     """Write the mean of checkpoints, which must have the same sizes and the same words; weights are kept as float16.
 
     What they say of their training is kept side by side; scores and familiarity, which are of each one alone, are not.
@@ -25,9 +29,13 @@ def average_checkpoints(paths: Sequence[Path], out: Path, name: str | None = Non
     Args:
         paths: two checkpoints or more.
         name: of the new model; None for the first one's.
+        priors: nats added to the bias of a word, by word: below 0 for one that the training photos show far more often
+            than people's photos do, so that it must be seen more clearly to be said (Saerens et al. 2002 correct
+            a classifier's outputs for new class frequencies in this way).
 
     Raises:
-        CheckpointError: there are fewer than two, one cannot be read, or they are not of one kind.
+        CheckpointError: there are fewer than two, one cannot be read, or they are not of one kind; or a prior is no
+            finite number, or of a word the model does not know.
     """
     if len(paths) < 2:
         raise CheckpointError(f"expected two checkpoints or more to average, got {len(paths)}")
@@ -40,9 +48,22 @@ def average_checkpoints(paths: Sequence[Path], out: Path, name: str | None = Non
     mean = parts[0]
     mean.encoder.load_state_dict(_mean([part.encoder.state_dict() for part in parts]))
     mean.decoder.load_state_dict(_mean([part.decoder.state_dict() for part in parts]))
+    _shift(mean, priors or {})
     trained = [{"name": part.card.name, **part.card.provenance} for part in parts]
-    card = replace(mean.card, name=name or mean.card.name, provenance={"average_of": trained}, scores={})
+    provenance: dict[str, Any] = {"average_of": trained}
+    if priors:
+        provenance["priors"] = dict(priors)
+    card = replace(mean.card, name=name or mean.card.name, provenance=provenance, scores={})
     save_checkpoint(replace(mean, card=card, familiarity=None), out, torch.float16)
+
+
+def _shift(parts: Checkpoint, priors: Mapping[str, float]) -> None:
+    """Add to the output layer's biases."""
+    for word, nats in priors.items():
+        if word not in parts.vocabulary or not math.isfinite(nats):
+            raise CheckpointError(f"expected a word of the model and a finite number of nats, got {word}={nats}")
+        with torch.no_grad():
+            parts.decoder.output.bias[parts.vocabulary.encode([word])] += nats
 
 
 def _kind(parts: Checkpoint) -> tuple[object, ...]:

@@ -47,3 +47,30 @@ def test_what_has_no_mean_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="another kind than one"):
         average_checkpoints([one, other], tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_prior_moves_one_word_and_is_written_down(tmp_path: Path) -> None:
+    path, out = tmp_path / "one.safetensors", tmp_path / "out.safetensors"
+    save_checkpoint(tiny_checkpoint(), path, torch.float16)
+    assert main(["average", str(path), str(path), "--out", str(out), "--prior", "dog=-1.5"]) == 0
+    before, after = load_checkpoint(path), load_checkpoint(out)
+    moved = after.decoder.output.bias - before.decoder.output.bias
+    dog = before.vocabulary.encode(["dog"])[0]
+    torch.testing.assert_close(moved[dog].item(), -1.5, rtol=1e-3, atol=1e-3)
+    moved[dog] = 0
+    assert moved.abs().max() == 0
+    assert after.card.provenance["priors"] == {"dog": -1.5}
+
+
+@pytest.mark.parametrize("prior", ["zebrafish=-1", "dog=nan", "dog", "dog=much"])
+def test_a_prior_that_is_none_is_refused(tmp_path: Path, prior: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "one.safetensors", tmp_path / "out.safetensors"
+    save_checkpoint(tiny_checkpoint(), path)
+    arguments = ["average", str(path), str(path), "--out", str(out), "--prior", prior]
+    if prior.startswith(("zebrafish", "dog=nan")):
+        assert main(arguments) == 2
+    else:
+        with pytest.raises(SystemExit):
+            main(arguments)
+    assert prior.partition("=")[0] in capsys.readouterr().err
+    assert not out.exists()
