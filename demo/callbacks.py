@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,27 +15,28 @@ from captioner.errors import CaptionerError, PhotoError, SearchError
 from captioner.photo import open_photo
 from captioner.search_options import MAX_WIDTH, SearchOptions
 from demo import text
-from demo.view import ProblemView, View, build_problem, build_view
+from demo.view import View, build_fault, build_problem, build_view
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
+LOG = logging.getLogger(__name__)
 MAX_DATA_ADDRESS = 4_000_000  # characters of a data: address, as many bytes as the guard lets a request have
 
 Upload = Mapping[str, Any]  # what Gradio says of a file: its "path" on the server, or a data: address as "url"
 
 
-def view_photo(captioner: Captioner, uploads: Path, upload: Upload | None) -> View | None:
-    """Caption a photo at every beam width for the page; None clears it.
+def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
+    """Caption a photo at every beam width for the page.
 
-    A photo that cannot be used gives a problem to show in the caption's place instead of an exception.
+    Whatever goes wrong gives a problem to show in the caption's place instead of an exception.
 
     Args:
         uploads: the folder uploaded files lie in; nothing outside it is opened.
-        upload: what Gradio says of the file.
+        upload: what Gradio says of the file; a browser may send anything.
     """
-    if upload is None:
-        return None
+    if not isinstance(upload, Mapping):
+        return build_problem(text.NO_PHOTO)
     try:
         photo = open_upload(uploads, upload)
         path = upload.get("path")
@@ -42,17 +44,15 @@ def view_photo(captioner: Captioner, uploads: Path, upload: Upload | None) -> Vi
         return build_view(captioner.describe(photo), photo, captioner.card.trained_on, source=source)
     except CaptionerError as problem:
         return build_problem(str(problem))
+    except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
+        LOG.exception("A photo could not be captioned.")
+        return build_fault(text.UNEXPECTED)
 
 
 def warm_up(captioner: Captioner) -> None:
     """Caption a grey photo once, so that the first visitor does not wait for what is made or imported on first use."""
     grey = Image.new("RGB", (64, 64), "grey")
     build_view(captioner.describe(grey), grey, captioner.card.trained_on)
-
-
-def view_failure() -> ProblemView:
-    """What the page shows after an error nobody foresaw."""
-    return build_problem(text.UNEXPECTED)
 
 
 def caption_json(captioner: Captioner, uploads: Path, upload: Upload | None, beam_width: object) -> dict[str, Any]:

@@ -11,109 +11,32 @@ from gradio.data_classes import ImageData
 from pydantic import ValidationError, model_validator
 from starlette.middleware import Middleware
 
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, PhotoError
 from demo import text
-from demo.callbacks import Upload, caption_json, view_failure, view_photo
+from demo.callbacks import Upload, caption_json, view_photo
+from demo.comparison import find_example
 from demo.examples import ExamplePhoto, list_examples, recorded_view
 from demo.guard import Guard
 from demo.questions import Answerer
-from demo.view import DEFAULT_WIDTH, View
+from demo.scripts import (
+    CONNECT_EXAMPLES,
+    CONNECT_VIEWER,
+    HEAR_PHOTO,
+    TAKE_PICKED,
+    style_paths,
+    viewer_script,
+    viewer_style,
+)
+from demo.templates import EXAMPLES_TEMPLATE, HEADER_TEMPLATE, PRIVACY_TEMPLATE
+from demo.view import DEFAULT_WIDTH, View, build_problem
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
-STATIC = Path(__file__).resolve().parent / "static"
-VIEWER_FILES = (  # .js, in this order
-    "parts",
-    "maps",
-    "box",
-    "tongue",
-    "desk",
-    "words",
-    "stage",
-    "region",
-    "guess",
-    "classroom",
-    "beam",
-    "force",
-    "tree_layout",
-    "tree_draw",
-    "tree_card",
-    "tree_steps",
-    "tree",
-    "files",
-    "relief_mesh",
-    "relief_gl",
-    "relief_flat",
-    "relief_turn",
-    "relief",
-    "gltf",
-    "record",
-    "page_file",
-    "takeaway",
-    "align",
-    "edits",
-    "paint",
-    "compare_pick",
-    "compare_show",
-    "compare",
-    "card_ask",
-    "card_parts",
-    "card_photo",
-    "card_attention",
-    "card_words",
-    "cards",
-    "panels",
-    "viewer",
-)
-STYLE_FILES = (
-    "page",
-    "viewer",
-    "region",
-    "classroom",
-    "tree",
-    "tree_card",
-    "relief",
-    "takeaway",
-    "compare",
-    "cards",
-    "card_figures",
-    "card_maps",
-)  # .css
 MAX_FILE_SIZE = "30mb"
-QUEUE_LENGTH = 32
+QUEUE_LENGTH = 32  # photos that may wait; the next is refused, and its visitor asked to try again
 SESSIONS_KEPT = 200  # Gradio keeps the last result of each, up to a megabyte, in memory
 HOUR = 3600  # seconds; uploaded photos are deleted when older than that, looked at every hour
-
-# Connects viewer.js to Gradio: runs once; `watch` runs after every new value.
-CONNECT_VIEWER = """
-const ask = (question) => server.answer(question);
-const show = mountViewer(element.querySelector(".sw-viewer"), props.texts, ask, props.kit);
-show(props.value);
-watch("value", () => show(props.value));
-"""
-CONNECT_EXAMPLES = """
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-index]");
-  if (button) trigger("pick", { index: Number(button.dataset.index) });
-});
-"""
-EXAMPLES_TEMPLATE = """
-<h2 class="sw-examples-title" data-sw-text="examples_label">{{title}}</h2>
-<div class="sw-examples">
-  {{#each photos}}<button type="button" class="sw-example" data-index="{{@index}}"
-    title="{{this.title}}" data-sw-title="{{this.key}}"><img src="{{this.thumbnail}}" alt="{{this.title}}"
-    data-sw-alt="{{this.key}}"></button>{{/each}}
-</div>
-"""
-HEADER_TEMPLATE = """
-<header class="sw-masthead"><h1>{{title}}</h1><p data-sw-text="tagline">{{tagline}}</p>
-  <div class="sw-languages" role="group" aria-label="{{label}}" data-sw-label="language_label">
-    {{#each languages}}<button type="button" data-sw-language="{{this.code}}"
-      lang="{{this.code}}">{{this.name}}</button>{{/each}}
-  </div></header>
-"""
-PRIVACY_TEMPLATE = '<p class="sw-privacy" data-sw-text="privacy">{{words}}</p>'
 
 
 class UploadData(ImageData):  # type: ignore[misc]
@@ -129,11 +52,12 @@ class UploadData(ImageData):  # type: ignore[misc]
             return cls()
 
 
-def build_page(find_captioner: Callable[[], Captioner]) -> Any:
+def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEUE_LENGTH) -> Any:
     """The whole page as `gr.Blocks`, not yet served.
 
     Args:
         find_captioner: gives the captioner; it may still be loading when the page is served, and is waited for then.
+        queue_length: how many photos may wait for the one being captioned.
     """
     examples, languages = list_examples(), text.read_languages()
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(HOUR, HOUR), fill_width=True) as page:
@@ -141,13 +65,13 @@ def build_page(find_captioner: Callable[[], Captioner]) -> Any:
         with gr.Row(elem_id="sw-columns"):
             with gr.Column(scale=1, min_width=230, elem_id="sw-input"):
                 photo = _photo_input()
-                picker = _examples_strip(examples)
+                picker = _examples_strip(examples, photo)
             with gr.Column(scale=4, min_width=320):
-                viewer = _viewer(find_captioner, Path(photo.GRADIO_CACHE), languages, recorded_view(examples))
+                _viewer(find_captioner, Path(photo.GRADIO_CACHE), languages, recorded_view(examples))
         gr.HTML(html_template=PRIVACY_TEMPLATE, words=text.VIEWER["privacy"], js_on_load=None)
-        _wire(find_captioner, photo, viewer, picker, examples)
+        _wire(find_captioner, photo, picker)
         _publish_api(find_captioner, photo)
-    page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1)
+    page.queue(max_size=queue_length, default_concurrency_limit=1)
     return page
 
 
@@ -174,7 +98,7 @@ def launch_page(page: Any, host: str, port: int) -> str:
         max_file_size=MAX_FILE_SIZE,
         footer_links=["api", "settings"],
         theme=_theme(),
-        css_paths=[STATIC / f"{name}.css" for name in STYLE_FILES],
+        css_paths=style_paths(),
         app_kwargs={"middleware": [Middleware(Guard)]},
     )
     return str(address)
@@ -204,16 +128,6 @@ def _photo_input() -> Any:
     return box
 
 
-def viewer_script() -> str:
-    """The viewer's files as one script."""
-    return "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in VIEWER_FILES)
-
-
-def viewer_style() -> str:
-    """The styles as one sheet."""
-    return "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLE_FILES)
-
-
 def _header(languages: Mapping[str, text.Texts]) -> None:
     names = [{"code": code, "name": texts["language"]} for code, texts in languages.items()]
     gr.HTML(
@@ -231,14 +145,14 @@ def _viewer(
     uploads: Path,
     languages: Mapping[str, text.Texts],
     recorded: View | None,
-) -> Any:
+) -> None:
     """Shows a View; see `static/viewer.js`."""
     answerer = Answerer(find_captioner, uploads)
 
     def answer(question: dict[str, Any]) -> Any:
         return answerer.answer(question)
 
-    return gr.HTML(
+    gr.HTML(
         value=recorded,
         html_template='<div class="sw-viewer"></div>',
         js_on_load=viewer_script() + CONNECT_VIEWER,
@@ -250,7 +164,15 @@ def _viewer(
     )
 
 
-def _examples_strip(examples: tuple[ExamplePhoto, ...]) -> Any:
+def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> Any:
+    """The examples to pick from; one that is picked is copied to where uploaded photos lie."""
+
+    def fetch_example(question: object) -> dict[str, Any]:
+        try:
+            return {"path": photo.move_resource_to_block_cache(find_example(question).path)}
+        except PhotoError as problem:
+            return dict(build_problem(str(problem)))
+
     photos = [
         {"title": example.title, "key": f"example_{example.path.stem}", "thumbnail": example.thumbnail()}
         for example in examples
@@ -261,37 +183,23 @@ def _examples_strip(examples: tuple[ExamplePhoto, ...]) -> Any:
         apply_default_css=False,
         visible=bool(photos),
         elem_id="sw-examples",
+        server_functions=[fetch_example],
         title=text.VIEWER["examples_label"],
         photos=photos,
     )
 
 
-def _wire(
-    find_captioner: Callable[[], Captioner], photo: Any, viewer: Any, picker: Any, examples: tuple[ExamplePhoto, ...]
-) -> None:
-    """The page's own listeners: a new photo is captioned, an example becomes the photo."""
+def _wire(find_captioner: Callable[[], Captioner], photo: Any, picker: Any) -> None:
+    """An example becomes the photo; the viewer hears of every photo and takes it to `look` by itself (queue.js)."""
 
     uploads = Path(photo.GRADIO_CACHE)
 
-    def pick(event: gr.EventData) -> str:
-        return str(examples[event.index].path)
+    def look(photo: dict[str, Any]) -> dict[str, Any]:
+        return dict(view_photo(find_captioner(), uploads, photo))
 
-    def describe(upload: Upload | None) -> View | None:
-        return view_photo(find_captioner(), uploads, upload)
-
-    picker.pick(pick, outputs=photo, queue=False, show_progress="hidden", api_visibility="private")
-    captioned = photo.change(
-        describe,
-        inputs=photo,
-        outputs=viewer,
-        concurrency_id="model",
-        concurrency_limit=1,
-        preprocess=False,  # decoding is open_photo's, which refuses in plain words
-        trigger_mode="always_last",
-        show_progress="minimal",
-        api_visibility="private",
-    )
-    captioned.failure(view_failure, outputs=viewer, show_progress="hidden", api_visibility="private")
+    picker.pick(outputs=photo, js=TAKE_PICKED, api_visibility="private")
+    photo.change(inputs=photo, js=HEAR_PHOTO, api_visibility="private")
+    gr.api(look, api_name="look", api_visibility="private", concurrency_id="model", concurrency_limit=1)
 
 
 def _publish_api(find_captioner: Callable[[], Captioner], photo: Any) -> None:

@@ -6,6 +6,7 @@ A question is what a browser sent, so anything: every reader here checks what it
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from captioner.captioner import Captioner
 
+LOG = logging.getLogger(__name__)
 MAX_WAIT = 20.0  # seconds a question waits for its turn before the page is told to ask again
 MAX_PREFIX = 100  # words
 
@@ -55,6 +57,9 @@ class Answerer:
             return ANSWERS[kind](self, question)
         except CaptionerError as problem:
             return build_problem(str(problem))
+        except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
+            LOG.exception("A question of the kind %s could not be answered.", kind)
+            return build_problem(text.UNANSWERED)
         finally:
             self._turn.release()
 

@@ -18,6 +18,7 @@ from captioner.overlay import Floats, Projection, cell_projection, palette, smoo
 from captioner.search_options import SearchOptions
 from captioner.vocabulary import END
 from demo.boxes import Boxes, boxes_of
+from demo.first_word import first_word
 from demo.packing import (
     LAYER_SIDE,
     MatrixView,
@@ -114,12 +115,23 @@ class ProblemView(TypedDict):
     message: str
 
 
+class FaultView(ProblemView):
+    """A problem that the same photo may not meet a second time."""
+
+    again: Literal[True]
+
+
 View = ResultView | ProblemView
 
 
 def build_problem(message: str) -> ProblemView:
     """The view of something that went wrong."""
     return {"kind": "problem", "message": message}
+
+
+def build_fault(message: str) -> FaultView:
+    """The view of something that may go well next time."""
+    return {"kind": "problem", "message": message, "again": True}
 
 
 def build_view(
@@ -203,7 +215,7 @@ def _caption_view(caption: Caption, maps: _MapStore, smooth: Projection) -> Capt
         "words": [_word_view(caption, index, maps) for index in range(len(caption.words))],
         "smooth": smooth.highest(caption.attention),
         "cells": float(caption.attention.max(initial=0.0)),
-        "first": int(cells.argmin()) if len(cells) else 0,
+        "first": first_word(caption.words, cells.tolist()),
     }
 
 

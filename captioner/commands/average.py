@@ -28,8 +28,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="FILE", help="checkpoints, two or more")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
     parser.add_argument("--name", default=None, help="the model's name (default: the first one's)")
-    parser.add_argument("--prior", nargs="+", type=_prior, default=[], metavar="WORD=NATS",
-                        help="add to the word's log-probability before the softmax; below 0 makes it rarer")  # fmt: skip
+    parser.add_argument(
+        "--prior",
+        nargs="+",
+        type=_prior,
+        default=[],
+        metavar="WORD=NATS",
+        help="add to the word's log-probability before the softmax; below 0 makes it rarer",
+    )
     parser.set_defaults(run_command=run)
 
 

@@ -44,6 +44,12 @@ function markedText(caption, best) {
   return line;
 }
 
+// "14^0.7" with its power set high; the sign stays for those who hear or copy it.
+function raised(text) {
+  const [base, power] = text.split("^");
+  return power === undefined ? [base] : [base, make("span", "sw-said", "^"), make("sup", null, power)];
+}
+
 function mountAlternatives(desk) {
   const list = make("ol", "sw-alternatives");
   const row = (place, best, spread) => {
@@ -52,7 +58,7 @@ function mountAlternatives(desk) {
     const power = desk.state.power.toFixed(1);
     const values = { log_prob: signed(caption.log_prob), tokens: caption.tokens, power };
     const reason = make("span", "sw-reason", null);
-    reason.append(desk.t(desk.state.power ? "reason" : "reason_plain", values), " · ", desk.t("since", { width: narrowest(desk, place) }));
+    reason.append(...raised(desk.t(desk.state.power ? "reason" : "reason_plain", values)), " · ", desk.t("since", { width: narrowest(desk, place) }));
     const node = button("sw-alternative", [
       markedText(caption, desk.view.captions[best]), make("span", "sw-alternative-score", signed(score)), reason,
     ], { "data-place": place, "aria-pressed": String(place === desk.state.caption) });
@@ -108,6 +114,6 @@ function mountBeam(desk) {
   return make("section", "sw-panel", [
     heading(desk.t("beam"), shown), range, ticks, help(desk.t("beam_help")),
     make("h4", "sw-row", [make("span", null, desk.t("normalisation")), power]), length, help(desk.t("normalisation_help")),
-    make("h4", null, desk.t("alternatives")), mountAlternatives(desk), help(desk.t("alternatives_help")), help(desk.t("differs")),
+    make("h4", null, desk.t("alternatives")), mountAlternatives(desk), help(`${desk.t("alternatives_help")} ${desk.t("differs")}`),
   ]);
 }

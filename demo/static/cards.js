@@ -95,11 +95,14 @@ function makeCard(desk, numbers) {
   };
   const equations = make("div", "sw-equations", card.equations.map((text) => equation(text)));
   if (card.paper) equations.append(make("span", "sw-paper", desk.t(card.paper.includes(".") ? "box_section" : "box_paper", { number: card.paper })));
-  const node = make("article", "sw-panel sw-box-card", [
+  const words = make("div", "sw-box-said", [
     make("p", "sw-quiet", desk.t("box_of", { place: place + 1, count: CARDS.length })), title, make("p", "sw-box-card-text", said("text")),
-    ...(card.equations.length ? [equations] : []), ...(card.words ? [boxWords(desk)] : []), figure.node, deed.node,
-    make("details", "sw-question", [make("summary", null, said("ask")), make("p", null, said("answer"))]),
-    make("div", "sw-row", [turn("box_previous", -1), turn("box_next", 1)]),
+    ...(card.equations.length ? [equations] : []),
+  ]);
+  const question = make("details", "sw-question", [make("summary", null, said("ask")), make("p", null, said("answer"))]);
+  const node = make("article", "sw-panel sw-box-card", [
+    words, make("div", "sw-box-shown", [...(card.words ? [boxWords(desk)] : []), figure.node]),
+    make("div", "sw-box-asked", [deed.node, question, make("div", "sw-row", [turn("box_previous", -1), turn("box_next", 1)])]),
   ], { "data-card": card.name });
   return { node, draw: figure.draw, check: deed.check };
 }

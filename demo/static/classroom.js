@@ -83,7 +83,7 @@ function listenToProjector(desk) {
 function mountKeys(desk) {
   const rows = desk.t("projector_keys").split("|").map((line) => {
     const [keys, deed] = line.split(": ");
-    return make("div", "sw-key", [make("dt", null, [make("kbd", null, keys)]), make("dd", null, deed)]);
+    return make("div", "sw-keys-row", [make("dt", null, [make("kbd", null, keys)]), make("dd", null, deed)]);
   });
   const close = button("sw-button", desk.t("projector_close"));
   const box = make("div", "sw-keys", [make("dl", null, rows), close], { role: "dialog", "aria-label": desk.t("projector_keys_label") });

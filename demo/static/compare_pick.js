@@ -13,7 +13,7 @@ function exampleButtons() {
 function mountPick(desk, memory, onChange) {
   const ways = COMPARE_WAYS.filter((way) => way !== "example" || exampleButtons().length);
   const buttons = ways.map((way) => button(null, desk.t(`compare_way_${way}`), { "data-way": way }));
-  const group = make("div", "sw-styles sw-ways", buttons, { role: "group", "aria-label": desk.t("compare_ways") });
+  const group = make("div", "sw-styles sw-compare-ways", buttons, { role: "group", "aria-label": desk.t("compare_ways") });
   const body = make("div", "sw-way");
   let paint = null;
 

@@ -34,7 +34,8 @@ function mountRelief(desk) {
   loadReliefPhoto(relief);
   new ResizeObserver(() => fitRelief(relief)).observe(relief.frameBox);
   relief.frameBox.append(canvas);
-  return make("div", "sw-relief", [help(desk.t("relief_help")), words, relief.frameBox, peak, reliefControls(relief), help(desk.t("relief_keys"))]);
+  return make("div", "sw-relief", [help(desk.t("relief_help")), words, relief.frameBox,
+    make("div", "sw-relief-side", [peak, reliefControls(relief), help(desk.t("relief_keys"))])]);
 }
 
 // The caption's words above the relief, since those at the top of the page are out of sight here.

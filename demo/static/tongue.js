@@ -54,6 +54,7 @@ function makeTongue(texts, root) {
     }
     for (const node of document.querySelectorAll("[data-sw-language]")) node.ariaPressed = String(node.dataset.swLanguage === language);
     translateBox(now);
+    translateToasts(now);
   }
 
   function choose(next) {

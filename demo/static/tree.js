@@ -112,7 +112,7 @@ function markBranches(desk, { tree, nodes, edges }, card) {
 function showStep({ groups, nodes, edges }, now) {
   groups.forEach((group, place) => {
     group.classList.toggle("sw-later", place > now);
-    group.classList.toggle("sw-now", place === now);
+    group.classList.toggle("sw-column-now", place === now);
   });
   for (const [branch, node] of nodes) {
     const dead = branch.fate !== "pruned" && branch.lives < now;

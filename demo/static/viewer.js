@@ -1,18 +1,32 @@
 // The viewer: one result in, everything else in the browser. `mountViewer` knows nothing of Gradio; the last lines of
-// the page's script (demo/page.py) connect the two, and a saved page (see page_file.js) does without it.
+// the page's script (demo/scripts.py) connect the two, and a saved page (see page_file.js) does without it.
 
 // texts: language -> key -> sentence. ask: puts a question to the server and promises its answer, or null without one.
-// kit: the script and style a saved page is made of.
-function mountViewer(root, texts, ask, kit) {
+// kit: the script and style a saved page is made of. send: sends a photo to the server (queue.js), where there is one.
+function mountViewer(root, texts, ask, kit, send) {
   const tongue = makeTongue(texts, root);
   let shown = null; // the view on show
   let state = null; // what of it is on show, and in which way; null where there is no result
   let past = []; // the views before it that led here, to go back to
+  let kept = null; // the result that a problem has taken the place of
+  const errands = send ? makeErrands({ root, texts: tongue.texts, send, show, reveal, covered: mark }) : null;
+  if (errands) root.append(errands.layer);
+
+  // Says for styles and tests what is on show.
+  function mark() {
+    const covering = errands && errands.covering();
+    root.dataset.kind = covering || (shown ? (shown.recorded ? "recorded" : shown.kind) : "empty");
+  }
+
+  function lay(nodes) {
+    for (const node of [...root.children]) if (!errands || node !== errands.layer) node.remove();
+    root.append(...nodes);
+  }
 
   function say(kind, title, lines, more = []) {
     const box = make("div", `sw-message sw-${kind}`, [make("strong", null, title), ...lines.map((line) => make("p", null, line)), ...more]);
     if (kind === "problem") box.setAttribute("role", "alert");
-    root.replaceChildren(box);
+    lay([box]);
   }
 
   // On a phone the result lies below the photo box: bring it into sight.
@@ -34,11 +48,11 @@ function mountViewer(root, texts, ask, kit) {
     const words = tongue.texts();
     leaveProjector(root);
     root.lang = tongue.language();
-    root.dataset.kind = shown ? (shown.recorded ? "recorded" : shown.kind) : "empty";
-    root.dataset.waiting = words.waiting; // shown by the stylesheet while the server is busy
+    mark();
+    if (errands) errands.redraw();
     state = null;
     if (!shown) return say("empty", words.empty_title, words.empty_text.split("|"), [openerWithout(words)]);
-    if (shown.kind === "problem") return say("problem", words.problem_title, [tongue.sentence(shown.message)]);
+    if (shown.kind === "problem") return say("problem", words.problem_title, [tongue.sentence(shown.message)], waysOn(words, shown.again && errands && errands.again, kept && beforeProblem));
     const desk = makeDesk(shown, words, ask);
     desk.root = root;
     desk.follow = (view) => {
@@ -55,8 +69,15 @@ function mountViewer(root, texts, ask, kit) {
     desk.kit = kit;
     if (before) desk.change({ ...before, playing: false, held: false });
     state = desk.state;
-    root.replaceChildren(...layOut(desk));
+    lay(layOut(desk));
     return undefined;
+  }
+
+  // From a problem back to the result before it.
+  function beforeProblem() {
+    ({ shown, past } = kept);
+    draw(kept.state);
+    root.querySelector('.sw-word[tabindex="0"]').focus({ preventScroll: true });
   }
 
   function back() {
@@ -69,13 +90,26 @@ function mountViewer(root, texts, ask, kit) {
   }
 
   tongue.listen(() => draw(state));
-  return function show(next) {
+  function show(next) {
+    if (!next || next.kind !== "problem") kept = null;
+    else if (shown && shown.kind === "result") kept = { shown, state, past };
     shown = next;
     past = [];
     draw();
     if (next && next.kind === "result" && !next.recorded) reveal();
     if (next && next.kind === "problem") reveal();
-  };
+  }
+  return Object.assign(show, errands && { take: errands.take, untaken: errands.untaken });
+}
+
+// The ways on from a problem: once more, where that may help, and back, where there is a result to go back to.
+function waysOn(words, again, before) {
+  const ways = Object.entries({ errand_again: again, errand_before: before }).filter(([, deed]) => deed).map(([key, deed]) => {
+    const way = button("sw-button", words[key]);
+    way.addEventListener("click", deed);
+    return way;
+  });
+  return ways.length ? [make("div", "sw-ways", ways)] : [];
 }
 
 // What a visitor has set that holds for another result too.
@@ -93,11 +127,8 @@ function layOut(desk) {
     ...(view.guessing ? [make("p", "sw-guessing", desk.t("guessing"))] : []),
     ...mountGiven(desk),
   ]);
-  const head = make("header", "sw-head", [
-    make("div", "sw-top-row", [notes, mountClassroom(desk)]),
-    mountCaption(desk),
-    make("div", "sw-hint", [mountPlayer(desk), make("span", null, desk.t("caption_hint")), mountFacts(desk)]),
-  ]);
+  const hint = make("div", "sw-hint", [mountPlayer(desk), make("span", null, desk.t("caption_hint")), mountFacts(desk)]);
+  const head = make("header", "sw-head", [notes, mountCaption(desk), make("div", "sw-bar-row", [hint, mountClassroom(desk)])]);
   const look = make("div", "sw-look", [make("div", "sw-frame", [mountStage(desk)]), mountGuess(desk), mountGuessResult(desk), mountNow(desk), mountRegion(desk), make("div", "sw-legend", [mountStyles(desk), mountLegend(desk)]), mountClaim(desk)]);
   const body = make("div", "sw-body", [look, make("div", "sw-side", [mountWord(desk), mountBeam(desk)]), mountPanels(desk)]);
   return [head, body, make("p", "sw-model", desk.t(view.trained_on ? "model" : "model_name", { model: view.model, trained_on: view.trained_on }))];

@@ -145,9 +145,11 @@ function mountFilmstrip(desk) {
     const frame = make("span", "sw-tile-frame", [photo, canvas]);
     frame.style.aspectRatio = `${size.width} / ${size.height}`;
     const facts = make("span", "sw-tile-facts", desk.t("cells_short", { cells: cellCount(word.cells) }));
-    return button("sw-tile", [frame, make("span", "sw-tile-word", word.word), facts], {
-      "data-index": index, "aria-label": desk.mapText(word),
-    });
+    const given = index < givenWords(desk.view); // said to it, not by it
+    const label = given ? `${desk.mapText(word)}, ${desk.t("forced")}` : desk.mapText(word);
+    const name = make("span", "sw-tile-word", word.word);
+    const more = given ? [make("span", "sw-tile-forced", desk.t("forced"))] : [];
+    return button(given ? "sw-tile sw-given-tile" : "sw-tile", [frame, name, facts, ...more], { "data-index": index, "aria-label": label });
   }
   // One tile a frame, so that a long caption never blocks the page; `round` tells a newer drawing from an older one.
   let round = 0;

@@ -20,8 +20,8 @@ from captioner.captioner import Captioner
 from captioner.photo import prepare_photo
 from demo import text
 from demo.box import cell_middles
-from demo.page import viewer_script
 from demo.questions import Answerer
+from demo.scripts import viewer_script
 from demo.view import build_view
 from visits import GRADIO_WARNINGS, Watch, visit
 

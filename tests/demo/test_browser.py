@@ -299,7 +299,7 @@ def test_the_page_opens_on_a_recorded_example_before_the_model_is_there(browser:
             assert chosen(page) == words(page)[-1]
             file: FilePayload = {"name": "photo.png", "mimeType": "image/png", "buffer": photo_bytes()}
             page.locator("#sw-photo-input input[type=file]").first.set_input_files(file)
-            expect(page.locator("#sw-viewer .pending")).to_have_count(1)
+            page.locator(".sw-viewer[data-kind=looking]").wait_for()
             loaded.set_result(cast(Captioner, ScriptedCaptioner()))
             page.locator(".sw-viewer[data-kind=result]").wait_for()
             assert words(page) == list(RED_DOG)

@@ -60,8 +60,23 @@ def test_warming_up_captions_once(captioner: Captioner, monkeypatch: pytest.Monk
     assert seen == [(64, 64)]
 
 
-def test_no_photo_clears_the_page(captioner: Captioner, uploads: Path) -> None:
-    assert view_photo(captioner, uploads, None) is None
+@pytest.mark.parametrize("upload", [None, "abc", 5, [], {}, {"path": None}])
+def test_something_else_in_the_photos_place_is_one_sentence(
+    captioner: Captioner, uploads: Path, upload: object
+) -> None:
+    assert view_photo(captioner, uploads, upload) == {"kind": "problem", "message": text.NO_PHOTO}
+
+
+def test_a_fault_nobody_foresaw_is_one_sentence_and_its_traceback_stays_on_the_server(
+    captioner: Captioner, uploads: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(photo: Image.Image) -> Description:
+        raise RuntimeError("in /some/secret/place")
+
+    monkeypatch.setattr(captioner, "describe", fail)
+    view = view_photo(captioner, uploads, {"path": str(uploads / "good.png")})
+    assert view == {"kind": "problem", "message": text.UNEXPECTED, "again": True}
+    assert "secret" in caplog.text
 
 
 def test_a_broken_photo_becomes_a_sentence_without_a_path(captioner: Captioner, uploads: Path) -> None:

@@ -274,5 +274,5 @@ def test_an_example_shows_the_box_drawn_for_its_word(desktop: Visit) -> None:
     show(page)
     expect(page.locator(".sw-drawn")).to_have_text("camera")
     expect(page.locator(".sw-guess-result p")).to_have_count(2)
-    expect(page.locator(".sw-guess-result")).to_contain_text("covers 1.5 % of the photo")
+    expect(page.locator(".sw-guess-result")).to_contain_text("covers 1.4 % of the photo")
     expect(page.locator(".sw-guess-result")).to_contain_text("marks inside it: 1 of 1")

@@ -22,8 +22,8 @@ from captioner.search_options import SearchOptions
 from demo import text
 from demo.comparison import describe_example
 from demo.examples import list_examples
-from demo.page import viewer_script
 from demo.questions import Answerer
+from demo.scripts import viewer_script
 from demo.view import build_view
 from visits import GRADIO_WARNINGS, ScriptedCaptioner, Watch, serve, visit
 

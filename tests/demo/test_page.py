@@ -15,6 +15,7 @@ from gradio_client import Client, handle_file
 import demo
 from builders import photo_bytes, tiny_captioner
 from demo import text
+from demo.questions import ANSWERS
 from visits import GRADIO_WARNINGS
 
 pytestmark = GRADIO_WARNINGS
@@ -112,6 +113,40 @@ def test_a_data_address_is_captioned(tiny_address: str) -> None:
     said = call(tiny_address, [{"url": address, "meta": META}, 1])
     assert said.startswith("event: complete")
     assert len(json.loads(said.split("data: ")[1])[0]["captions"]) == 1
+
+
+def ask_component(address: str, function: str, data: object) -> httpx.Response:
+    """What a function that the page's own scripts call answers."""
+    components = httpx.get(f"{address}/config").json()["components"]
+    block = next(found["id"] for found in components if function in (found["props"].get("server_fns") or ()))
+    body = {"data": data, "component_id": block, "fn_name": function, "session_hash": "test"}
+    return httpx.post(f"{address}/gradio_api/component_server", json=body)
+
+
+@pytest.mark.parametrize("index", [-1, 99, "0", None, True, 0.5])
+def test_there_is_no_other_example_than_those_shown(tiny_address: str, index: object) -> None:
+    answer = ask_component(tiny_address, "fetch_example", {"index": index})
+    assert answer.json() == {"kind": "problem", "message": text.NO_SUCH_EXAMPLE}
+
+
+@pytest.mark.parametrize("question", [None, "abc", 5, []])
+def test_something_else_in_a_questions_place_is_one_sentence(tiny_address: str, question: object) -> None:
+    for function in ("fetch_example", "answer"):
+        assert ask_component(tiny_address, function, question).json()["kind"] == "problem"
+
+
+def test_an_example_can_be_fetched_and_looked_at(tiny_address: str) -> None:
+    fetched = ask_component(tiny_address, "fetch_example", {"index": 0}).json()
+    assert httpx.get(f"{tiny_address}/gradio_api/file={fetched['path']}").status_code == 200
+
+
+def test_a_question_that_meets_a_fault_is_one_sentence(tiny_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(answerer: object, question: object) -> None:
+        raise RuntimeError("in /some/secret/place")
+
+    monkeypatch.setitem(ANSWERS, "describe", fail)
+    answer = ask_component(tiny_address, "answer", {"kind": "describe"})
+    assert answer.json() == {"kind": "problem", "message": text.UNANSWERED}
 
 
 def test_a_huge_request_is_refused(tiny_address: str) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expe
 from builders import caption, photo, photo_bytes
 from captioner.captioner import Captioner
 from demo import text
-from demo.page import viewer_script
+from demo.scripts import viewer_script
 from demo.view import build_view
 from scripted_tree import DEAD, DEAD_LOG_PROB, PRUNED, PRUNED_LOG_PROB, pruned_margin
 from visits import GRADIO_WARNINGS, MARKUP, RED_DOG, TWO_DOGS, ScriptedCaptioner, Watch, visit
@@ -80,6 +80,7 @@ def test_every_branch_is_there_and_says_what_became_of_it(desktop: Visit) -> Non
     page, watch = desktop
     give(page)
     posts = len(watch.posts)
+    chips(page).nth(0).click()
     open_tree(page)
     expect(branch(page, "a red dog")).to_have_class("sw-branch sw-fate-kept sw-path")
     died = branch(page, DEAD).get_attribute("aria-label") or ""

@@ -92,11 +92,14 @@ def test_the_browser_gets_the_matrices_of_python() -> None:
     assert len(base64.b64decode(view["palette"])) == 256 * 4
 
 
-def test_the_sharpest_word_is_shown_first() -> None:
+def test_the_sharpest_word_that_says_something_is_shown_first() -> None:
     maps = np.concatenate([np.full((1, 6, 9), 1 / 54, dtype=np.float32), one_hot(0, 0)])
     (shown,) = build_view(describe(with_maps(maps)), photo(), "")["captions"]
     assert shown["first"] == 1
     assert [word["cells"] for word in shown["words"]] == pytest.approx([54.0, 1.0], abs=0.01)
+    (shown,) = build_view(describe(with_maps(maps[::-1])), photo(), "")["captions"]
+    assert [word["word"] for word in shown["words"]] == ["a", "b"]
+    assert shown["first"] == 1  # though the map of "a" is sharper
 
 
 @pytest.mark.parametrize(("row", "column", "place"), [(0, 0, 0), (0, 8, 2), (3, 4, 4), (5, 0, 6), (5, 8, 8)])

@@ -1,0 +1,121 @@
+"""What a browser is given: the viewer's scripts in their order, the styles, and what connects them to Gradio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STATIC = Path(__file__).resolve().parent / "static"
+VIEWER_FILES = (  # .js, in this order
+    "parts",
+    "maps",
+    "box",
+    "toast",
+    "tongue",
+    "desk",
+    "words",
+    "stage",
+    "region",
+    "guess",
+    "classroom",
+    "beam",
+    "force",
+    "tree_layout",
+    "tree_draw",
+    "tree_card",
+    "tree_steps",
+    "tree",
+    "files",
+    "relief_mesh",
+    "relief_gl",
+    "relief_flat",
+    "relief_turn",
+    "relief",
+    "gltf",
+    "record",
+    "page_file",
+    "takeaway",
+    "align",
+    "edits",
+    "paint",
+    "compare_pick",
+    "compare_show",
+    "compare",
+    "card_ask",
+    "card_parts",
+    "card_photo",
+    "card_attention",
+    "card_words",
+    "cards",
+    "panels",
+    "queue",
+    "waiting",
+    "errands",
+    "viewer",
+)
+STYLE_FILES = (
+    "page",
+    "parts",
+    "caption",
+    "stage",
+    "side",
+    "panels",
+    "region",
+    "guess",
+    "tree",
+    "tree_card",
+    "relief",
+    "takeaway",
+    "paint",
+    "compare",
+    "cards",
+    "card_figures",
+    "card_maps",
+    "errands",
+    "projector",
+)  # .css
+
+# Connects viewer.js to Gradio: runs once. The photo box tells of its photo through HEAR_PHOTO.
+CONNECT_VIEWER = """
+const ask = withPatience((question) => server.answer(question));
+const show = mountViewer(element.querySelector(".sw-viewer"), props.texts, ask, props.kit, sendPhoto);
+show(props.value);
+hearPhotos(show.take, show.untaken);
+"""
+HEAR_PHOTO = "(photo) => { window.dispatchEvent(new CustomEvent('sw-photo', { detail: photo })); }"
+
+# An example is fetched past Gradio's own events: one of those that finds no server stops them all, and reloads the page
+# as soon as there is one again, and with it goes the result on show.
+CONNECT_EXAMPLES = """
+let turn = 0;
+element.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-index]");
+  if (!button) return;
+  const now = (turn += 1);
+  try {
+    const { path } = await server.fetch_example({ index: Number(button.dataset.index) });
+    if (now !== turn) return;
+    if (!path) throw new Error("no such example");
+    const { root = "", api_prefix = "/gradio_api" } = window.gradio_config || {};
+    window.saywherePicked = { path, url: `${root}${api_prefix}/file=${path}`, meta: { _type: "gradio.FileData" } };
+    trigger("pick", {});
+  } catch (problem) {
+    if (now === turn) window.dispatchEvent(new CustomEvent("sw-no-photo"));
+  }
+});
+"""
+TAKE_PICKED = "() => window.saywherePicked"
+
+
+def viewer_script() -> str:
+    """The viewer's files as one script."""
+    return "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in VIEWER_FILES)
+
+
+def viewer_style() -> str:
+    """The styles as one sheet."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in style_paths())
+
+
+def style_paths() -> list[Path]:
+    """The files of the styles, in their order."""
+    return [STATIC / f"{name}.css" for name in STYLE_FILES]

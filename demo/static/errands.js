@@ -1,0 +1,101 @@
+// From a photo in the photo box to what is shown of it: sent, waited for, stopped, tried again.
+
+const SLOW = 8000; // milliseconds until the visitor is told that it takes a while
+const RETRY = [8, 15]; // seconds; between these a full queue is tried once more, not by a whole class at the same time
+
+// root: the viewer. show: puts a view on show. reveal: brings the viewer into sight. covered: called when what lies over
+// it has changed.
+function makeErrands({ root, texts, send, show, reveal, covered }) {
+  const state = { kind: null, photo: null, ahead: 0, slow: false, seconds: 0, said: "" };
+  let giveUp = () => undefined;
+  let slowly = null;
+  let clock = null;
+  const deeds = { again: () => begin(state.photo), stop: () => halt("stopped"), close: () => change({ kind: null }) };
+  const room = makeWaitingRoom(texts, deeds);
+
+  // Who used a button of the room finds the next one, or the new caption, under the same finger.
+  function change(patch) {
+    const held = document.activeElement;
+    Object.assign(state, patch);
+    room.draw(state);
+    root.classList.toggle("sw-covered", COVERING.includes(state.kind));
+    covered();
+    if (!room.layer.contains(held) || !held.hidden) return;
+    const next = [...room.layer.querySelectorAll("button")].find((way) => !way.hidden) || root.querySelector('.sw-word[tabindex="0"]');
+    if (next) next.focus({ preventScroll: true });
+  }
+
+  function rest() {
+    giveUp();
+    giveUp = () => undefined;
+    window.clearTimeout(slowly);
+    window.clearInterval(clock);
+  }
+
+  function halt(kind) {
+    rest();
+    change({ kind });
+  }
+
+  // byItself: the one try after a full queue that no one asked for.
+  function begin(photo, byItself = false) {
+    rest();
+    if (!COVERING.includes(state.kind)) keepHeight(root, room.head);
+    change({ kind: "looking", photo, ahead: 0, slow: false, said: "" });
+    reveal();
+    slowly = window.setTimeout(() => change({ slow: true }), SLOW);
+    giveUp = send(photo, {
+      ahead: (count) => change({ ahead: count }),
+      full: () => wait(byItself ? 0 : Math.round(RETRY[0] + Math.random() * (RETRY[1] - RETRY[0]))),
+      lost: () => halt("lost"),
+      done(view) {
+        rest();
+        const held = room.layer.contains(document.activeElement);
+        state.kind = null;
+        show(view);
+        change({ said: view.kind === "result" ? view.captions[view.ranking[view.width][0]].text : "" });
+        const word = held && root.querySelector('.sw-word[tabindex="0"], .sw-problem button');
+        if (word) word.focus({ preventScroll: true });
+      },
+    });
+  }
+
+  // The queue is full: count down and try once more, or leave it to the visitor.
+  function wait(seconds) {
+    rest();
+    change({ kind: "full", seconds });
+    if (!seconds) return;
+    clock = window.setInterval(() => {
+      if (state.seconds > 1) change({ seconds: state.seconds - 1 });
+      else begin(state.photo, true);
+    }, 1000);
+  }
+
+  return {
+    layer: room.layer,
+    covering: () => (COVERING.includes(state.kind) ? state.kind : null),
+    again: () => begin(state.photo),
+    redraw: () => room.draw(state),
+    // The photo box's photo, or null when it was taken away.
+    take(photo) {
+      if (photo) return void begin(photo);
+      if (COVERING.includes(state.kind)) return void halt("stopped");
+      change({ kind: null, photo: null, said: "" });
+      return show(null);
+    },
+    untaken() {
+      rest();
+      change({ kind: "lost", photo: null });
+    },
+  };
+}
+
+// What covers the result is as high as the result, and its head as high as the result's: the photo then stays in its
+// place when the caption comes.
+function keepHeight(root, head) {
+  const before = root.querySelector(":scope > .sw-head");
+  const caption = before && before.querySelector(".sw-caption"); // what stands above it is of that result alone
+  const height = caption && before.getBoundingClientRect().bottom - caption.getBoundingClientRect().top;
+  root.style.setProperty("--sw-height", `${root.offsetHeight}px`);
+  head.style.setProperty("--sw-head-height", height ? `${height}px` : "");
+}

@@ -1,0 +1,92 @@
+// A photo's way through the server's queue, by Gradio's own addresses. Each photo goes in a session of its own, so that
+// giving one up never touches another, and a refusal is an answer to read rather than a message of Gradio's.
+
+const SILENCE = 60000; // milliseconds; the queue gives a sign of life every 15 s
+const PATIENCE = 90000; // milliseconds a question may take: 20 s for its turn, and the work itself
+const QUEUE_FULL = 503;
+
+function serverAddress(path) {
+  const { root = "", api_prefix = "/gradio_api" } = window.gradio_config || {};
+  return `${root}${api_prefix}/${path}`;
+}
+
+function postJson(path, value) {
+  const headers = { "Content-Type": "application/json" };
+  return fetch(serverAddress(path) + window.location.search, { method: "POST", headers, body: JSON.stringify(value) });
+}
+
+// The photo box's photos from now on: `take` is called with what Gradio says of a file, or null when it was taken
+// away; `untaken` when an example could not be fetched.
+function hearPhotos(take, untaken) {
+  window.addEventListener("sw-photo", (event) => take(event.detail));
+  window.addEventListener("sw-no-photo", untaken);
+}
+
+// Ask for the photo's caption. told: {ahead(count) of photos before it, 0 once its turn has come; done(view);
+// full(): the queue takes no more; lost(): no answer}. One of the last three ends it. Returns what gives it up.
+function sendPhoto(photo, told) {
+  const session = newNonce();
+  let ended = false;
+  let messages = null;
+  let waiting = null; // the event's name at the server, while it waits for its turn
+  let silence = null;
+
+  function end(how, value) {
+    if (ended) return;
+    ended = true;
+    window.clearTimeout(silence);
+    if (messages) messages.close();
+    if (how) told[how](value);
+  }
+  function hear() {
+    window.clearTimeout(silence);
+    silence = window.setTimeout(() => end("lost"), SILENCE);
+  }
+  const meaning = {
+    estimation: ({ rank }) => told.ahead(rank + 1),
+    process_starts: () => {
+      waiting = null;
+      told.ahead(0);
+    },
+    process_completed: ({ success, output }) => (success && output.data ? end("done", output.data[0]) : end("lost")),
+    unexpected_error: () => end("lost"),
+  };
+  async function join() {
+    const joined = await postJson("call/look", { data: [{ path: photo.path }], session_hash: session });
+    if (joined.status === QUEUE_FULL) return end("full");
+    if (!joined.ok) return end("lost");
+    waiting = (await joined.json()).event_id;
+    if (ended) return leaveQueue(session, waiting);
+    messages = new EventSource(serverAddress(`queue/data?session_hash=${session}`));
+    messages.onerror = () => end("lost");
+    messages.onmessage = ({ data }) => {
+      hear();
+      const message = JSON.parse(data);
+      if (meaning[message.msg]) meaning[message.msg](message);
+    };
+    return undefined;
+  }
+  hear();
+  join().catch(() => end("lost"));
+  return () => {
+    end(null);
+    if (waiting) leaveQueue(session, waiting);
+  };
+}
+
+// Only a photo that still waits leaves: with the number of no function, what runs goes on to its end, so that the next
+// photo's turn comes when the model is really free. Its result is not read.
+function leaveQueue(session, event) {
+  postJson("cancel", { session_hash: session, event_id: event, fn_index: -1 }).catch(() => undefined);
+}
+
+// A question that gets no answer in time ends like one that could not be put.
+function withPatience(ask) {
+  return (question) => {
+    let timer = null;
+    const late = new Promise((_, refuse) => {
+      timer = window.setTimeout(() => refuse(new Error("no answer")), PATIENCE);
+    });
+    return Promise.race([ask(question), late]).finally(() => window.clearTimeout(timer));
+  };
+}
