@@ -95,7 +95,8 @@ function makeErrands({ root, texts, send, show, reveal, covered }) {
 function keepHeight(root, head) {
   const before = root.querySelector(":scope > .sw-head");
   const caption = before && before.querySelector(".sw-caption"); // what stands above it is of that result alone
-  const height = caption && before.getBoundingClientRect().bottom - caption.getBoundingClientRect().top;
+  const margin = caption && parseFloat(window.getComputedStyle(caption).marginTop);
+  const height = caption && before.getBoundingClientRect().bottom - caption.getBoundingClientRect().top + margin;
   root.style.setProperty("--sw-height", `${root.offsetHeight}px`);
   head.style.setProperty("--sw-head-height", height ? `${height}px` : "");
 }

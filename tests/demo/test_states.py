@@ -89,7 +89,7 @@ def clear(page: Page) -> None:
 
 
 def shows(page: Page, kind: str) -> None:
-    expect(page.locator(".sw-viewer")).to_have_attribute("data-kind", kind)
+    expect(page.locator(".sw-viewer")).to_have_attribute("data-kind", kind, timeout=30_000)
 
 
 def way(page: Page, name: str) -> Locator:
@@ -128,9 +128,7 @@ def test_the_chosen_photo_is_shown_at_once_and_nothing_moves_when_its_caption_co
     after = page.locator(".sw-stage").bounding_box()
     assert place is not None
     assert after is not None
-    assert [round(place[side]) for side in ("x", "width", "height")] == [
-        round(after[side]) for side in ("x", "width", "height")
-    ]
+    assert {side: round(place[side]) for side in place} == {side: round(after[side]) for side in after}
 
 
 def test_who_waits_long_is_told_so_and_how_many_are_ahead(desktop: Visit, second: Visit, slow: HeldCaptioner) -> None:
@@ -231,13 +229,21 @@ def test_taking_the_photo_away_stops_it(desktop: Visit, slow: HeldCaptioner) -> 
 
 
 @pytest.fixture
-def crowd(second: Visit, slow: HeldCaptioner, address: str) -> None:
-    """One photo is being captioned, one waits: there is room for no more."""
+def crowd(second: Visit, slow: HeldCaptioner, address: str) -> Callable[[], None]:
+    """One photo is being captioned, one waits: there is room for no more. Gives what sends them away."""
     other, _ = second
     choose(other, WIDE)
     began(other, slow)
     joined = httpx.post(f"{address}/gradio_api/call/look", json={"data": [{"path": "none"}]})
     assert joined.status_code == 200
+
+    def leave() -> None:
+        slow.free.set()
+        shows(other, "result")
+        while httpx.get(f"{address}/gradio_api/queue/status").json()["queue_size"]:
+            other.wait_for_timeout(50)
+
+    return leave
 
 
 def forgive(watch: Watch, failing: str = "Failed to load resource") -> None:
@@ -246,8 +252,9 @@ def forgive(watch: Watch, failing: str = "Failed to load resource") -> None:
     watch.errors[:] = [error for error in watch.errors if failing not in error]
 
 
-@pytest.mark.usefixtures("crowd")
-def test_a_full_queue_keeps_the_photo_counts_down_and_tries_once_more(desktop: Visit, slow: HeldCaptioner) -> None:
+def test_a_full_queue_keeps_the_photo_counts_down_and_tries_once_more(
+    desktop: Visit, slow: HeldCaptioner, crowd: Callable[[], None]
+) -> None:
     page, watch = desktop
     page.clock.install()
     choose(page)
@@ -261,7 +268,7 @@ def test_a_full_queue_keeps_the_photo_counts_down_and_tries_once_more(desktop: V
     expect(clock).to_have_text(T["errand_full_in"].format(seconds=first - 1))
     page.clock.run_for(1000 * first)
     expect(clock).to_have_text(T["errand_full_later"])
-    slow.free.set()
+    crowd()
     way(page, "again").focus()
     page.keyboard.press("Enter")
     shows(page, "result")
@@ -269,13 +276,12 @@ def test_a_full_queue_keeps_the_photo_counts_down_and_tries_once_more(desktop: V
     forgive(watch, "503")
 
 
-@pytest.mark.usefixtures("crowd")
-def test_the_second_try_succeeds_by_itself_when_there_is_room(desktop: Visit, slow: HeldCaptioner) -> None:
+def test_the_second_try_succeeds_by_itself_when_there_is_room(desktop: Visit, crowd: Callable[[], None]) -> None:
     page, watch = desktop
     page.clock.install()
     choose(page)
     shows(page, "full")
-    slow.free.set()
+    crowd()
     page.clock.run_for(16_000)
     shows(page, "result")
     forgive(watch, "503")
@@ -337,9 +343,9 @@ def doomed(browser: Browser, gradio_folder: Path, slow: HeldCaptioner) -> Iterat
     address = next(running)
 
     def stop() -> None:
-        slow.free.set()
         with suppress(StopIteration):
             next(running)
+        slow.free.set()
 
     for page, watch in visit(browser, address, 1280, 900):
         slow.free.set()
@@ -361,7 +367,7 @@ def test_without_the_server_the_result_stays_usable(doomed: Doomed, slow: HeldCa
     choose(page, SMALL)
     began(page, slow, 2)
     stop()
-    expect(page.get_by_role("alert").filter(has_text=T["errand_lost"])).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text=T["errand_lost"])).to_be_visible(timeout=30_000)
     shows(page, "empty")
     way(page, "again").click()
     expect(page.get_by_role("alert").filter(has_text=T["errand_lost"])).to_be_visible()
