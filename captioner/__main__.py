@@ -1,4 +1,4 @@
-"""The command line: `python -m captioner caption | train | average | calibrate | evaluate`."""
+"""The command line: `python -m captioner caption | convert | train | average | calibrate | evaluate`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from captioner.commands import average, calibrate, caption, evaluate, train
+from captioner.commands import average, calibrate, caption, convert, evaluate, train
 from captioner.errors import CaptionerError
 
 DESCRIPTION = """\
 Say what is in a photo and show where every word looked.
 
   caption    caption photos with a trained model
+  convert    convert a checkpoint of the PyTorch captioning tutorial
   train      train a model on captioned photos
   average    average epochs of one training
   calibrate  teach a model to say when it is guessing
@@ -29,9 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m captioner", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="{caption,train,average,calibrate,evaluate}"
+        dest="command", required=True, metavar="{caption,convert,train,average,calibrate,evaluate}"
     )
-    for module in (caption, train, average, calibrate, evaluate):
+    for module in (caption, convert, train, average, calibrate, evaluate):
         module.add_parser(commands)
     return parser
 

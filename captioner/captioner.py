@@ -104,11 +104,12 @@ class Captioner:
         Raises:
             SearchError: a word of the prefix is none of the vocabulary's, or they reach the limit of the options.
         """
+        options = options or SearchOptions()
         given = tuple(self._known(prefix))
         with torch.inference_mode():
             start = self.decoder.start(grid)
             results = beam_search(
-                self._step, start, self._tokens(), options or SearchOptions(), len(grid.annotations), given
+                self._step, start, self._tokens(options.any_token), options, len(grid.annotations), given
             )
             strange = None if self.familiarity is None else self.familiarity.strangeness(grid).tolist()
         return tuple(
@@ -169,9 +170,9 @@ class Captioner:
         log_probs = step.logits.float().log_softmax(-1)  # (G, R, V)
         return StepResult(log_probs, step.attention, step.gate.mean(dim=-1), step.state)
 
-    def _tokens(self) -> SearchTokens:
+    def _tokens(self, any_token: bool = False) -> SearchTokens:
         words = self.vocabulary
-        return SearchTokens(words.start, words.end, (words.pad, words.start, words.unk))
+        return SearchTokens(words.start, words.end, () if any_token else (words.pad, words.start, words.unk))
 
     def _top_words(self, log_probs: Tensor, count: int = 5) -> tuple[tuple[str, float], ...]:
         banned = list(self._tokens().banned)

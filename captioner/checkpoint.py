@@ -28,6 +28,7 @@ from captioner.photo import PhotoSettings
 from captioner.vocabulary import Vocabulary
 
 FORMAT = "saywhere-captioner-1"
+_YOUNGER = {"resampling"}  # settings that the first files lack; they have their defaults
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def _record(kind: type[_Record], values: Mapping[str, Any]) -> _Record:
     known = {item.name for item in fields(kind)}
-    if set(values) != known:
+    if not known - _YOUNGER <= set(values) <= known:
         raise CheckpointError(f"expected the settings {sorted(known)}, got {sorted(values)}")
     arguments: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     return kind(**arguments)

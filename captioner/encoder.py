@@ -1,8 +1,8 @@
 """Pixels to feature grid: a convolutional network without its pooling and linear layers.
 
-Two families, chosen by name in the checkpoint: `resnet101`, the tutorial's (torchvision), and EfficientNet-Lite
-(timm), the small default. Both are held as a list of stages, so that training can freeze the first ones, cache
-what they give, and fine-tune the rest.
+Two families, chosen by name in the checkpoint: residual networks (torchvision), of which `resnet101` is the
+tutorial's, and EfficientNet-Lite (timm), the small default. Both are held as a list of stages, so that training can
+freeze the first ones, cache what they give, and fine-tune the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from captioner.errors import EncoderError
 
 EFFICIENTNET_LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
-ENCODER_NAMES = ("resnet101", *EFFICIENTNET_LITE)
+RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}  # blocks of a layer
+ENCODER_NAMES = (*RESNET_BLOCKS, *EFFICIENTNET_LITE)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Encoder(nn.Module):
     def __init__(self, options: EncoderOptions) -> None:
         super().__init__()
         self.options = options
-        build = _resnet101_stages if options.name == "resnet101" else _efficientnet_lite_stages
+        build = _resnet_stages if options.name in RESNET_BLOCKS else _efficientnet_lite_stages
         self.stages, self.channels = build(options)
         self.train(False)
 
@@ -156,7 +157,7 @@ def _efficientnet_lite_stages(options: EncoderOptions) -> tuple[nn.ModuleList, i
     return nn.ModuleList([stem, *blocks, head]), 1280
 
 
-def _resnet101_stages(options: EncoderOptions) -> tuple[nn.ModuleList, int]:
+def _resnet_stages(options: EncoderOptions) -> tuple[nn.ModuleList, int]:
     """Stem and four residual stages, as torchvision builds them: five stages."""
     from torchvision.models.resnet import Bottleneck, ResNet
 
@@ -164,7 +165,7 @@ def _resnet101_stages(options: EncoderOptions) -> tuple[nn.ModuleList, int]:
     # layers; its outer channels stay at 64 * 4 .. 512 * 4.
     network = ResNet(
         Bottleneck,
-        [3, 4, 23, 3],
+        list(RESNET_BLOCKS[options.name]),
         width_per_group=options.width,
         replace_stride_with_dilation=[False, False, options.output_stride == 16],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from captioner.errors import SearchError
 
@@ -47,6 +47,7 @@ class SearchOptions:
             ended with and does not steer the beam.
         min_words: <end> cannot come before this many words; below max_steps.
         top_words: best words reported per step; 1 or more.
+        any_token: let <unk>, <pad> and <start> be said, as the tutorial does.
 
     Raises:
         SearchError: a value lies outside its range.
@@ -57,6 +58,18 @@ class SearchOptions:
     length_normalisation: float = 0.7
     min_words: int = 1
     top_words: int = 5
+    any_token: bool = False
+
+    @classmethod
+    def preset(cls, name: str, widths: tuple[int, ...] | None = None) -> SearchOptions:
+        """The options of a named preset, for beam widths of one's own.
+
+        Raises:
+            SearchError: there is no preset of that name.
+        """
+        if name not in PRESETS:
+            raise SearchError(f"expected a preset out of {', '.join(PRESETS)}, got {name!r}")
+        return replace(PRESETS[name], widths=PRESETS[name].widths if widths is None else widths)
 
     def __post_init__(self) -> None:
         if not self.widths or not all(isinstance(width, int) and 1 <= width <= MAX_WIDTH for width in self.widths):
@@ -72,3 +85,11 @@ class SearchOptions:
             raise SearchError(f"expected a least number of words of 0 to {self.max_steps - 1}, got {self.min_words}")
         if self.top_words < 1:
             raise SearchError(f"expected 1 top word or more per step, got {self.top_words}")
+
+
+# "tutorial" is what the PyTorch tutorial's caption.py does: the plain sum of log-probabilities ranks, every token may
+# come at any step, and its loop breaks off after its 51st.
+PRESETS = {
+    "saywhere": SearchOptions(),
+    "tutorial": SearchOptions(max_steps=51, length_normalisation=0.0, min_words=0, any_token=True),
+}

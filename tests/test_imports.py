@@ -15,6 +15,7 @@ PAGE_LIBRARIES = ("gradio", "matplotlib")
 CAPTIONER_FILES = sorted((ROOT / "captioner").rglob("*.py"))
 DEMO_FILES = sorted((ROOT / "demo").rglob("*.py"))
 SHIPPED_FILES = [*CAPTIONER_FILES, *DEMO_FILES, *ROOT.glob("*.py")]
+UNPICKLER = ROOT / "captioner" / "tutorial" / "pickles.py"
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -104,7 +105,13 @@ def test_the_page_never_trains(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_runs_what_is_pickled(path: Path) -> None:
-    assert unsafe_loads(path.read_text(encoding="utf-8")) == []
+    source = path.read_text(encoding="utf-8")
+    if path == UNPICKLER:  # its class overrides what looks names up; see tests/captioner/tutorial/test_pickles.py
+        assert unsafe_loads(source) == ["pickle"]
+        assert "def find_class" in source
+        assert "pickle.load" not in source
+    else:
+        assert unsafe_loads(source) == []
 
 
 @pytest.mark.parametrize(

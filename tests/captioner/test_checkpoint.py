@@ -337,6 +337,14 @@ def drop_part(description: dict[str, Any], _: dict[str, Tensor]) -> None:
     del description["photo"]
 
 
+def test_a_file_older_than_a_setting_has_its_default(copy: Path) -> None:
+    def drop(description: dict[str, Any], _: dict[str, Tensor]) -> None:
+        del description["photo"]["resampling"]
+
+    rewrite(copy, drop, sign=True)
+    assert load_checkpoint(copy).photo_settings.resampling == "bicubic"
+
+
 def drop_setting(description: dict[str, Any], _: dict[str, Tensor]) -> None:
     del description["decoder"]["deep_output"]
 
@@ -344,7 +352,7 @@ def drop_setting(description: dict[str, Any], _: dict[str, Tensor]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put("encoder", "name", "vgg16"), "expected an encoder out of resnet101, .* got 'vgg16'"),
+        (put("encoder", "name", "vgg16"), "expected an encoder out of resnet50, resnet101, .* got 'vgg16'"),
         (narrow_resnet, "expected an encoder of 1280 channels for this decoder, got 2048"),
         (put("encoder", "name", "tf_efficientnet_lite1"), "the weights do not fit the encoder it describes"),
         (put("encoder", "speed", 3), "expected the settings .*'stretch'.*got .*'speed'"),

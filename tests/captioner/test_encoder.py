@@ -59,7 +59,9 @@ def numbered_blocks(rows: int, columns: int) -> Tensor:
 
 def test_the_names_a_checkpoint_may_hold() -> None:
     assert ENCODER_NAMES == (
+        "resnet50",
         "resnet101",
+        "resnet152",
         "tf_efficientnet_lite0",
         "tf_efficientnet_lite1",
         "tf_efficientnet_lite2",
@@ -232,7 +234,10 @@ def test_an_encoder_without_depthwise_convolutions_is_not_touched(narrow_resnet:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "vgg16"}, "expected an encoder out of resnet101, tf_efficientnet_lite0.*got 'vgg16'"),
+        (
+            {"name": "vgg16"},
+            "expected an encoder out of resnet50, resnet101, resnet152, tf_efficientnet_lite0.*got 'vgg16'",
+        ),
         ({"output_stride": 8}, "output stride of 16 or 32, got 8"),
         ({"stretch": 0}, "1 to 64 cells a side, got 0"),
         ({"stretch": 65}, "1 to 64 cells a side, got 65"),

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+import builders
 from captioner import photo as photo_module
 from captioner.errors import PhotoError
 from captioner.photo import CellGeometry, PhotoSettings, open_photo, prepare_photo
@@ -574,3 +575,12 @@ def test_a_lit_cell_of_a_turned_photo_lights_its_pixels() -> None:
     cells = prepare_photo(photo, PhotoSettings(size=36, detail=None)).reshape(3, 3, 12, 2, 18)  # (3, H, 12, W, 18)
     lit = cells[:, :, 2:-2, :, 2:-2].mean(dim=(0, 2, 4))  # (H, W), without the blurred edges
     torch.testing.assert_close(lit, torch.tensor([[-1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0]]))
+
+
+def test_the_tutorial_s_resampling_is_pillow_s_bilinear() -> None:
+    settings = PhotoSettings(size=32, detail=None, mean=(0, 0, 0), deviation=(1, 1, 1), resampling="bilinear")
+    shown = builders.photo(100, 60)
+    expected = np.asarray(shown.resize((32, 32), Image.Resampling.BILINEAR), np.float32) / 255
+    np.testing.assert_allclose(prepare_photo(shown, settings).permute(1, 2, 0).numpy(), expected, atol=1e-6)
+    with pytest.raises(PhotoError, match="expected a resampling out of bicubic, bilinear, got 'nearest'"):
+        PhotoSettings(resampling="nearest")
