@@ -23,8 +23,8 @@ What happens on the way can be looked at: captioner.activations records what the
 works one step of the decoder out with every number in between.
 
 Words and token ids meet in captioner.vocabulary; a model's one file is captioner.checkpoint; every error is in
-captioner.errors. `python -m captioner` is the command line; captioner.training is for those who train, captioner.tutorial
-reads the checkpoints of the PyTorch tutorial.
+captioner.errors. `python -m captioner` is the command line; captioner.training is for those who train,
+captioner.tutorial reads the checkpoints of the PyTorch tutorial.
 
     captioner = Captioner.load("model.safetensors")
     description = captioner.describe(open_photo("dog.jpg"))

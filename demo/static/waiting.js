@@ -42,6 +42,8 @@ function makeWaitingRoom(texts, deeds) {
     const counting = state.kind === "full";
     layer.setAttribute("aria-label", texts().errand_label);
     layer.dataset.errand = state.kind || "none";
+    layer.classList.toggle("sw-errand-over", COVERING.includes(state.kind));
+    layer.classList.toggle("sw-errand-bar", Boolean(state.kind) && !COVERING.includes(state.kind));
     status.classList.toggle("sw-said", !state.kind);
     say(status, alarming ? "" : t(words.title));
     say(alarm, alarming ? t(words.title) : "");

@@ -408,7 +408,7 @@ def test_no_question_of_a_panel_is_asked_for_ever(doomed: Doomed) -> None:
 
 def test_a_question_that_is_never_answered_ends_in_a_sentence(desktop: Visit, slow: HeldCaptioner) -> None:
     page, _ = desktop
-    page.route("**/component_server", lambda route: None)
+    page.route("**/component_server**", lambda route: None)
     page.clock.install()
     page.locator(".sw-rival .sw-force").nth(1).click()
     expect(page.locator(".sw-forcing-now")).to_have_count(1)
