@@ -128,7 +128,8 @@ def test_the_chosen_photo_is_shown_at_once_and_nothing_moves_when_its_caption_co
     after = page.locator(".sw-stage").bounding_box()
     assert place is not None
     assert after is not None
-    assert {side: round(place[side]) for side in place} == {side: round(after[side]) for side in after}
+    was, now = ([round(b["x"]), round(b["y"]), round(b["width"]), round(b["height"])] for b in (place, after))
+    assert was == now
 
 
 def test_who_waits_long_is_told_so_and_how_many_are_ahead(desktop: Visit, second: Visit, slow: HeldCaptioner) -> None:
