@@ -139,6 +139,8 @@ def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
         loaded.set_exception(problem)
         return str(problem)
     warm_up(captioner)
+    if not captioner.self_test.healthy:
+        sys.stderr.write(f"Attention health: poor. {captioner.self_test.reason}\n")
     loaded.set_result(captioner)
     return ""
 

@@ -17,10 +17,12 @@ The road a photo takes, and who owns each part of it:
       |   Branch                           one word the search looked at, pruned ones included
       |   Glimpses                         what the decoder said before each: map, gate, best words; widths share them
       | render_overlays, overlay_sheet     captioner.overlay, captioner.sheet
+      |   unstretch                        captioner.stretch: a stretched grid's maps on the cells really computed
     coloured layers on the photo           one shared scale; the page multiplies the same matrices in the browser
 
 What happens on the way can be looked at: captioner.activations records what the encoder's layers give, captioner.inside
-works one step of the decoder out with every number in between.
+works one step of the decoder out with every number in between. captioner.self_test finds out at the start whether a
+model's captions and maps say anything; captioner.attention_health measures maps.
 
 Words and token ids meet in captioner.vocabulary; a model's one file is captioner.checkpoint; every error is in
 captioner.errors. `python -m captioner` is the command line; captioner.training is for those who train,

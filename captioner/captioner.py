@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -16,10 +18,12 @@ from captioner.checkpoint import Checkpoint, load_checkpoint
 from captioner.decoder import DecoderState
 from captioner.encoder import FeatureGrid
 from captioner.errors import CheckpointError, PhotoError, SearchError
+from captioner.gaze import Gaze
 from captioner.glimpses import Glimpses
 from captioner.inside import Inside, look_inside
 from captioner.photo import prepare_photo
 from captioner.search_options import SearchOptions, SearchTokens
+from captioner.self_test import SelfTest, self_test
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
@@ -74,7 +78,7 @@ class Captioner:
         self, photos: Sequence[Image.Image], options: SearchOptions | None = None, prefix: Sequence[str] = ()
     ) -> tuple[Description, ...]:
         """Caption several photos in one batched run; see `describe`."""
-        self._known(prefix)  # a wrong word is told before the photos are looked at
+        self.known_ids(prefix)  # a wrong word is told before the photos are looked at
         return self.search(self.encode(photos), options, prefix)
 
     def encode(self, photos: Sequence[Image.Image]) -> FeatureGrid:
@@ -91,7 +95,11 @@ class Captioner:
         return grid
 
     def search(
-        self, grid: FeatureGrid, options: SearchOptions | None = None, prefix: Sequence[str] = ()
+        self,
+        grid: FeatureGrid,
+        options: SearchOptions | None = None,
+        prefix: Sequence[str] = (),
+        gaze: Gaze | None = None,
     ) -> tuple[Description, ...]:
         """Beam search over encoded photos: one Description per photo of the grid.
 
@@ -100,16 +108,19 @@ class Captioner:
             options: how to search.
             prefix: words that every caption begins with. They carry their true log-probabilities and maps, and count
                 in every score; in the trees their fate is "given".
+            gaze: where the decoder must look, in the place of its own attention.
 
         Raises:
-            SearchError: a word of the prefix is none of the vocabulary's, or they reach the limit of the options.
+            SearchError: a word of the prefix is none of the vocabulary's, they reach the limit of the options, or the
+                gaze lies on another grid.
         """
         options = options or SearchOptions()
-        given = tuple(self._known(prefix))
+        given = tuple(self.known_ids(prefix))
+        step = self._step if gaze is None else self._steered(gaze, grid)
         with torch.inference_mode():
             start = self.decoder.start(grid)
             results = beam_search(
-                self._step, start, self._tokens(options.any_token), options, len(grid.annotations), given
+                step, start, self._tokens(options.any_token), options, len(grid.annotations), given
             )
             strange = None if self.familiarity is None else self.familiarity.strangeness(grid).tolist()
         return tuple(
@@ -127,7 +138,7 @@ class Captioner:
             raise SearchError("expected words to replay, got none: give some")
         if len(grid.annotations) != 1:
             raise SearchError(f"expected the grid of one photo, got {len(grid.annotations)}")
-        ids = [self.vocabulary.start, *self._known(words), self.vocabulary.end]
+        ids = [self.vocabulary.start, *self.known_ids(words), self.vocabulary.end]
         with torch.inference_mode():
             tokens = torch.tensor([[ids]], device=self.device)  # (1, 1, T + 2)
             taught = self.decoder.teach(grid, tokens, torch.tensor([[len(ids) - 1]], device=self.device))
@@ -151,9 +162,14 @@ class Captioner:
         Raises:
             SearchError: a word outside the vocabulary, or a grid of several photos.
         """
-        return look_inside(self.decoder, grid, [self.vocabulary.start, *self._known(prefix)])
+        return look_inside(self.decoder, grid, [self.vocabulary.start, *self.known_ids(prefix)])
 
-    def _known(self, words: Sequence[str]) -> list[int]:
+    @cached_property
+    def self_test(self) -> SelfTest:
+        """Whether its captions and maps say anything; found out when first asked for."""
+        return self_test(self)
+
+    def known_ids(self, words: Sequence[str]) -> list[int]:
         """The ids of words.
 
         Raises:
@@ -165,8 +181,26 @@ class Captioner:
                 raise SearchError(f"{word!r} is not a word this model knows: choose one of its {count} words")
         return self.vocabulary.encode(words)
 
-    def _step(self, token_ids: Tensor, state: DecoderState) -> StepResult:
-        step = self.decoder.step(token_ids.to(self.device), state)
+    @cached_property
+    def blank(self) -> FeatureGrid:
+        """What the encoder makes of a photo that shows nothing: every pixel has the mean colour."""
+        side = self.photo_settings.size
+        with torch.inference_mode():
+            grid: FeatureGrid = self.encoder(torch.zeros(1, 3, side, side, device=self.device))
+        return grid
+
+    def _steered(self, gaze: Gaze, grid: FeatureGrid) -> Callable[[Tensor, DecoderState], StepResult]:
+        """A step that looks where the gaze says; for one search, whose steps it counts."""
+        weights = gaze.on_grid(grid.height, grid.width).to(self.device)  # (L,)
+        places = itertools.count()
+
+        def step(token_ids: Tensor, state: DecoderState) -> StepResult:
+            return self._step(token_ids, state, weights if gaze.covers(next(places)) else None)
+
+        return step
+
+    def _step(self, token_ids: Tensor, state: DecoderState, gaze: Tensor | None = None) -> StepResult:
+        step = self.decoder.step(token_ids.to(self.device), state, gaze)
         log_probs = step.logits.float().log_softmax(-1)  # (G, R, V)
         return StepResult(log_probs, step.attention, step.gate.mean(dim=-1), step.state)
 

@@ -141,7 +141,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def _weights(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, Tensor]:
     """What is stored: every tensor of both networks, by name, floating ones as `dtype`."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
+    seen: set[int] = set()
     for prefix, module in (("encoder", checkpoint.encoder), ("decoder", checkpoint.decoder)):
         for name, tensor in module.state_dict().items():
             stored = tensor.to(dtype) if tensor.is_floating_point() else tensor
@@ -150,12 +151,21 @@ def _weights(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, Tensor]:
                     f"the weights {prefix}.{name} are not finite numbers in {dtype}: "
                     "save a model that trained well, or save as float32"
                 )
-            tensors[f"{prefix}.{name}"] = stored.detach().cpu().contiguous().clone()
+            tensors[f"{prefix}.{name}"] = _lone(stored.detach().cpu().contiguous(), seen)
     if checkpoint.familiarity is not None:
         for name in ("mean", "basis"):
             part: Tensor = getattr(checkpoint.familiarity, name)
-            tensors[f"familiarity.{name}"] = part.detach().to(dtype).cpu().contiguous().clone()
+            tensors[f"familiarity.{name}"] = _lone(part.detach().to(dtype).cpu().contiguous(), seen)
     return tensors
+
+
+def _lone(tensor: Tensor, seen: set[int]) -> Tensor:
+    """The tensor, or a copy where others share its memory, which safetensors refuses; `seen` are storages so far."""
+    storage = tensor.untyped_storage()
+    if storage.data_ptr() in seen or storage.nbytes() != tensor.nbytes:
+        return tensor.clone()
+    seen.add(storage.data_ptr())
+    return tensor
 
 
 def _describe(checkpoint: Checkpoint) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from captioner.encoder import FeatureGrid
 from captioner.errors import DecoderError
+from captioner.packed import PackedLinear, PackedLSTMCell
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Taught(NamedTuple):
 
 def compare(projected: Tensor, query: Tensor, weight: Tensor) -> Tensor:
     """Score (P, R, L) of each cell for each row: weight (A,) times relu(projected (P, L, A) + query (P, R, A))."""
-    return torch.relu(projected.unsqueeze(1) + query.unsqueeze(2)) @ weight  # (P, R, L, A) to (P, R, L)
+    return (projected.unsqueeze(1) + query.unsqueeze(2)).relu_() @ weight  # (P, R, L, A) to (P, R, L)
 
 
 class SoftAttention(nn.Module):
@@ -163,12 +164,12 @@ class AttentionDecoder(nn.Module):
         self.dropout = nn.Dropout(options.dropout)
         self.start_hidden = nn.Linear(d, h)
         self.start_cell = nn.Linear(d, h)
-        self.gate = nn.Linear(h, d)
-        self.lstm = nn.LSTMCell(e + d, h)
+        self.gate = PackedLinear(h, d)
+        self.lstm = PackedLSTMCell(e + d, h)
         if options.deep_output:
             self.output_hidden = nn.Linear(h, e)
             self.output_context = nn.Linear(d, e, bias=False)
-        self.output = nn.Linear(e if options.deep_output else h, v)
+        self.output = PackedLinear(e if options.deep_output else h, v)
         if options.tied_embeddings:
             self.output.weight = self.embedding.weight
         bound = 0.1  # the tutorial's initialisation of the word layers
@@ -193,20 +194,28 @@ class AttentionDecoder(nn.Module):
         cell = self.start_cell(mean).unsqueeze(1).expand(-1, rows, -1)
         return DecoderState(annotations, projected, hidden, cell)
 
-    def step(self, token_ids: Tensor, state: DecoderState) -> DecoderStep:
+    def step(self, token_ids: Tensor, state: DecoderState, gaze: Tensor | None = None) -> DecoderStep:
         """Advance every row by one word and say what comes next.
 
         Args:
             token_ids: (P, R) int64, the previous word of each row (`<start>` first).
             state: of P photos and R rows.
+            gaze: see `advance`.
         """
-        advance = self.advance(token_ids, state)
+        advance = self.advance(token_ids, state, gaze)
         logits = self.read_out(advance.hidden, advance.gated, advance.embedding)  # (P, R, V)
         return DecoderStep(logits, advance.attention, advance.gate, advance.state)
 
-    def advance(self, token_ids: Tensor, state: DecoderState) -> Advance:
-        """The recurrent half of a step (Xu et al. 2015, equations 1 to 6)."""
+    def advance(self, token_ids: Tensor, state: DecoderState, gaze: Tensor | None = None) -> Advance:
+        """The recurrent half of a step (Xu et al. 2015, equations 1 to 6).
+
+        Args:
+            gaze: (P, R, L) or broadcast to it, maps that take the place of the attention, each summing to 1; where one
+                is all zeros, the row looks for itself.
+        """
         attention = self.attention(state.projected, state.hidden)  # (P, R, L)
+        if gaze is not None:
+            attention = torch.where(gaze.any(dim=-1, keepdim=True), gaze, attention)
         context = attention @ state.annotations  # (P, R, D)
         gate = torch.sigmoid(self.gate(state.hidden))  # (P, R, D)
         gated = gate * context  # (P, R, D)

@@ -18,6 +18,8 @@ from PIL import Image
 from skimage.filters import gaussian
 from skimage.transform import resize
 
+from captioner.stretch import pooling_matrix
+
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
@@ -34,8 +36,8 @@ class Projection:
     """The linear way from the grid to a layer of h x w pixels.
 
     Attributes:
-        rows: (h, H); every row of it sums to 1.
-        columns: (w, W); every row of it sums to 1.
+        rows: (h, H); entries of 0 to 1. A row that sums to 1 gives a mean of the cells it names.
+        columns: (w, W); the same along the other axis.
     """
 
     rows: Floats
@@ -43,8 +45,8 @@ class Projection:
 
     def __post_init__(self) -> None:
         for name, matrix in (("rows", self.rows), ("columns", self.columns)):
-            if matrix.ndim != 2 or not np.allclose(matrix.sum(axis=1), 1.0, atol=1e-4):
-                raise ValueError(f"expected {name} as a matrix whose rows sum to 1, got shape {matrix.shape}")
+            if matrix.ndim != 2 or not ((matrix >= 0) & (matrix <= 1 + 1e-4)).all():
+                raise ValueError(f"expected {name} as a matrix of shares of 0 to 1, got shape {matrix.shape}")
 
     def apply(self, maps: Floats) -> Floats:
         """Spread T maps over the layer, all at once.
@@ -88,6 +90,21 @@ def cell_projection(grid: tuple[int, int], size: tuple[int, int]) -> Projection:
     """The raw cells: each pixel takes the weight of the cell its centre lies in."""
     (height, width), (layer_width, layer_height) = _checked(grid, size)
     return Projection(_cell_matrix(height, layer_height), _cell_matrix(width, layer_width))
+
+
+def native_projection(grid: tuple[int, int], native: tuple[int, int], size: tuple[int, int]) -> Projection:
+    """The cells that the network computed before its grid was stretched: each pixel takes the weight that its native
+    cell had in the context (see `captioner.stretch`).
+
+    Args:
+        grid: (H, W) cells of the maps.
+        native: (rows, columns) that the network computed.
+        size: (w, h) pixels of the layer, in Pillow's order.
+    """
+    (height, width), (layer_width, layer_height) = _checked(grid, size)
+    rows = _cell_matrix(native[0], layer_height) @ pooling_matrix(height, native[0]).T  # (h, H)
+    columns = _cell_matrix(native[1], layer_width) @ pooling_matrix(width, native[1]).T  # (w, W)
+    return Projection(rows, columns)
 
 
 def palette() -> Bytes:

@@ -89,7 +89,8 @@ class SearchOptions:
 
 # "tutorial" is what the PyTorch tutorial's caption.py does: the plain sum of log-probabilities ranks, every token may
 # come at any step, and its loop breaks off after its 51st.
+DEFAULT_PRESET = "saywhere"
 PRESETS = {
-    "saywhere": SearchOptions(),
+    DEFAULT_PRESET: SearchOptions(),
     "tutorial": SearchOptions(max_steps=51, length_normalisation=0.0, min_words=0, any_token=True),
 }

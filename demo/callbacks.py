@@ -13,9 +13,10 @@ from PIL import Image
 
 from captioner.errors import CaptionerError, PhotoError, SearchError
 from captioner.photo import open_photo
-from captioner.search_options import MAX_WIDTH, SearchOptions
+from captioner.search_options import DEFAULT_PRESET, MAX_WIDTH, PRESETS, SearchOptions
 from demo import text
-from demo.view import View, build_fault, build_problem, build_view
+from demo.view import build_fault, build_problem, build_view
+from demo.view_types import ResultView, View
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -33,20 +34,36 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
 
     Args:
         uploads: the folder uploaded files lie in; nothing outside it is opened.
-        upload: what Gradio says of the file; a browser may send anything.
+        upload: what Gradio says of the file, and "preset", how to search; a browser may send anything.
     """
     if not isinstance(upload, Mapping):
         return build_problem(text.NO_PHOTO)
     try:
-        photo = open_upload(uploads, upload)
-        path = upload.get("path")
-        source = None if path is None else {"path": str(path)}
-        return build_view(captioner.describe(photo), photo, captioner.card.trained_on, source=source)
+        return described(captioner, uploads, upload, read_preset(upload.get("preset")))
     except CaptionerError as problem:
         return build_problem(str(problem))
     except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
         LOG.exception("A photo could not be captioned.")
         return build_fault(text.UNEXPECTED)
+
+
+def described(
+    captioner: Captioner, uploads: Path, upload: Upload, preset: str, prefix: tuple[str, ...] = ()
+) -> ResultView:
+    """What the page is shown of an uploaded photo.
+
+    Args:
+        prefix: words that every caption begins with.
+
+    Raises:
+        PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
+        SearchError: the prefix cannot be said.
+    """
+    photo = open_upload(uploads, upload)
+    description = captioner.describe(photo, SearchOptions.preset(preset), prefix)
+    path = upload.get("path")
+    source = None if path is None else {"path": str(path)}
+    return build_view(description, photo, captioner.card.trained_on, preset=preset, source=source)
 
 
 def warm_up(captioner: Captioner) -> None:
@@ -74,6 +91,19 @@ def read_beam_width(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MAX_WIDTH or value % 1:
         raise SearchError(text.beam_width_range(MAX_WIDTH))
     return int(value)
+
+
+def read_preset(value: object) -> str:
+    """Check a preset's name that came from outside; none is the default's.
+
+    Raises:
+        SearchError: there is no preset of that name.
+    """
+    if value is None or value == "":
+        return DEFAULT_PRESET
+    if not isinstance(value, str) or value not in PRESETS:
+        raise SearchError(text.known_presets(PRESETS))
+    return value
 
 
 def open_upload(uploads: Path, upload: Upload) -> Image.Image:

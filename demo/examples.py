@@ -12,7 +12,8 @@ from PIL import Image
 
 from captioner.caption import Description
 from captioner.photo import open_photo
-from demo.view import ResultView, build_view
+from demo.view import build_view
+from demo.view_types import ResultView
 
 EXAMPLES_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples"
 THUMBNAIL_SIDE = 160  # pixels

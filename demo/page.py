@@ -28,7 +28,8 @@ from demo.scripts import (
     viewer_style,
 )
 from demo.templates import EXAMPLES_TEMPLATE, HEADER_TEMPLATE, PRIVACY_TEMPLATE
-from demo.view import DEFAULT_WIDTH, View, build_problem
+from demo.view import DEFAULT_WIDTH, build_problem
+from demo.view_types import View
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner

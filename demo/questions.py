@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from captioner.errors import CaptionerError, SearchError
 from demo import text
 from demo.box import answer_inside, answer_stages
-from demo.callbacks import open_upload
+from demo.callbacks import described, open_upload, read_preset
 from demo.comparison import describe_example
+from demo.health import Checkup
 from demo.takeaway import draw_caption, open_record
-from demo.view import ResultView, View, build_problem, build_view
+from demo.view import build_problem
+from demo.view_types import ResultView, View
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -45,12 +47,15 @@ class Answerer:
         self.find_captioner = find_captioner
         self.uploads = uploads
         self._turn = threading.Lock()
+        self._checkup = Checkup(find_captioner)
 
     def answer(self, question: object) -> Answer:
         """The answer to a question, or a problem in its place; never raises for what a browser may send."""
         kind = question.get("kind") if isinstance(question, Mapping) else None
-        if not isinstance(question, Mapping) or not isinstance(kind, str) or kind not in ANSWERS:
+        if not isinstance(question, Mapping) or not isinstance(kind, str) or kind not in (*ANSWERS, "health"):
             return build_problem(text.UNKNOWN_QUESTION)
+        if kind == "health":  # known already, or not yet: there is nothing to wait for
+            return self._checkup.view()
         if not self._turn.acquire(timeout=MAX_WAIT):
             return build_problem(text.BUSY)
         try:
@@ -65,7 +70,7 @@ class Answerer:
 
 
 def continue_caption(answerer: Answerer, question: Question) -> View:
-    """{"kind": "continue", "photo": upload, "words": [...]}: the search from a given beginning, at every width."""
+    """{"kind": "continue", "photo": upload, "words": [...], "preset": name}: the search from a given beginning."""
     words = question.get("words")
     if not isinstance(words, list) or len(words) > MAX_PREFIX or not all(isinstance(word, str) for word in words):
         raise SearchError(text.UNKNOWN_QUESTION)
@@ -73,18 +78,13 @@ def continue_caption(answerer: Answerer, question: Question) -> View:
 
 
 def describe_photo(answerer: Answerer, question: Question) -> View:
-    """{"kind": "describe", "photo": upload}: a result like any other, of a photo the page made itself."""
+    """{"kind": "describe", "photo": upload, "preset": name}: a result like any other, of a photo the page made."""
     return _described(answerer, question, ())
 
 
 def _described(answerer: Answerer, question: Question, prefix: tuple[str, ...]) -> ResultView:
-    upload = read_upload(question)
-    photo = open_upload(answerer.uploads, upload)
-    captioner = answerer.find_captioner()
-    description = captioner.describe(photo, prefix=prefix)
-    path = upload.get("path")
-    source = None if path is None else {"path": str(path)}
-    return build_view(description, photo, captioner.card.trained_on, source=source)
+    preset = read_preset(question.get("preset"))
+    return described(answerer.find_captioner(), answerer.uploads, read_upload(question), preset, prefix)
 
 
 def read_upload(question: Question) -> Mapping[str, Any]:

@@ -50,6 +50,7 @@ VIEWER_FILES = (  # .js, in this order
     "queue",
     "waiting",
     "errands",
+    "health",
     "viewer",
 )
 STYLE_FILES = (
@@ -71,6 +72,7 @@ STYLE_FILES = (
     "card_figures",
     "card_maps",
     "errands",
+    "health",
     "projector",
 )  # .css
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeGuard
 import numpy as np
 
 from captioner.caption import RECORD_FORMAT, Caption, Description
-from captioner.errors import PhotoError, RecordError
+from captioner.errors import PhotoError, RecordError, SearchError
 from captioner.records import floats
 from captioner.search_options import MAX_WIDTH, SearchOptions
 from captioner.sheet import overlay_sheet
 from demo import text
 from demo.animation import animate
-from demo.callbacks import open_upload
+from demo.callbacks import open_upload, read_preset
 from demo.packing import pack_bytes
-from demo.view import ResultView, build_view
+from demo.view import build_view
+from demo.view_types import ResultView
 
 if TYPE_CHECKING:
     from demo.questions import Answerer, Question
@@ -105,15 +106,16 @@ def open_record(answerer: Answerer, question: Question) -> ResultView:
         _check_size(record)
         description = Description.from_record(record, "")
         _check_shape(description)
-        power = float(record.get("normalisation", SearchOptions().length_normalisation))
+        preset = read_preset(record.get("preset"))
+        power = float(record.get("normalisation", SearchOptions.preset(preset).length_normalisation))
         if not 0 <= power <= 1:
             raise RecordError(text.BAD_RECORD)
-    except (RecordError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+    except (RecordError, SearchError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise RecordError(text.BAD_RECORD) from problem
     photo = open_upload(answerer.uploads, upload)
     trained_on = record.get("trained_on")
     told = trained_on[: 2 * MAX_LETTERS] if isinstance(trained_on, str) else ""
-    return build_view(description, photo, told, normalisation=power)
+    return build_view(description, photo, told, preset=preset, normalisation=power)
 
 
 def _check_size(record: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ server says, in English. A language's "sentences" translate the server's own.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +51,8 @@ UNKNOWN_QUESTION = "The page asked for something this server does not know: relo
 def beam_width_range(largest: int) -> str:
     """The sentence for a beam width outside 1 .. largest."""
     return f"Expected a beam width from 1 to {largest}, a whole number."
+
+
+def known_presets(names: Iterable[str]) -> str:
+    """The sentence for a preset that there is none of."""
+    return f"Expected a preset out of {', '.join(names)}."

@@ -7,121 +7,24 @@ colours up. A map that several captions share, as captions with the same beginni
 from __future__ import annotations
 
 import math
-from typing import Literal, TypedDict
 
 import numpy as np
 from PIL import Image
 
 from captioner.caption import Caption, Description, effective_cells
 from captioner.glimpses import Alternatives, Glimpses
-from captioner.overlay import Floats, Projection, cell_projection, palette, smooth_projection
-from captioner.search_options import SearchOptions
+from captioner.overlay import Floats, Projection, cell_projection, native_projection, palette, smooth_projection
+from captioner.search_options import DEFAULT_PRESET, SearchOptions
+from captioner.stretch import unstretch
 from captioner.vocabulary import END
-from demo.boxes import Boxes, boxes_of
+from demo.boxes import boxes_of
 from demo.first_word import first_word
-from demo.packing import (
-    LAYER_SIDE,
-    MatrixView,
-    PhotoView,
-    pack_bytes,
-    pack_fractions,
-    pack_matrices,
-    pack_photo,
-    scaled,
-)
-from demo.tree import TreesView, build_trees
+from demo.packing import LAYER_SIDE, pack_bytes, pack_fractions, pack_matrices, pack_photo, scaled
+from demo.tree import build_trees
+from demo.view_types import CaptionView, FaultView, GlimpseView, ProblemView, ResultView, WordView
 
 DEFAULT_WIDTH = 5
 EVERYWHERE = 9  # place of a map that favours no ninth of the photo
-
-
-class RivalView(TypedDict):
-    """A word that was likely at some step; the empty word is the caption's end."""
-
-    word: str
-    probability: float
-
-
-class GlimpseView(TypedDict):
-    """What the decoder said before a word; `map` is its place among the maps, `place` 0 to 8 in reading order or
-    EVERYWHERE."""
-
-    gate: float
-    cells: float
-    place: int
-    map: int
-    rivals: list[RivalView]
-
-
-class WordView(GlimpseView):
-    """One word of a caption, with what the decoder said before it."""
-
-    word: str
-    probability: float
-    log_prob: float
-
-
-class CaptionView(TypedDict):
-    """One caption of `tokens` words and, when finished, its end; `smooth` and `cells` are the tops of its scale,
-    `first` the word shown first."""
-
-    text: str
-    log_prob: float
-    tokens: int
-    finished: bool
-    words: list[WordView]
-    smooth: float
-    cells: float
-    first: int
-
-
-class MapsView(TypedDict):
-    """Every distinct map: fractions of `peak`, one after the other."""
-
-    fractions: str
-    peak: float
-
-
-class ResultView(TypedDict):
-    """Everything about one photo."""
-
-    kind: Literal["result"]
-    photo: PhotoView
-    grid: tuple[int, int]
-    native: tuple[int, int]
-    maps: MapsView
-    smooth: MatrixView
-    cells: MatrixView
-    palette: str
-    captions: list[CaptionView]
-    glimpses: list[GlimpseView]
-    trees: TreesView
-    ranking: dict[str, list[int]]
-    normalisation: float
-    width: int
-    model: str
-    trained_on: str
-    guessing: bool
-    strangeness: float | None
-    recorded: bool
-    source: dict[str, str] | None
-    boxes: Boxes
-
-
-class ProblemView(TypedDict):
-    """One sentence that says what is wrong and what to do."""
-
-    kind: Literal["problem"]
-    message: str
-
-
-class FaultView(ProblemView):
-    """A problem that the same photo may not meet a second time."""
-
-    again: Literal[True]
-
-
-View = ResultView | ProblemView
 
 
 def build_problem(message: str) -> ProblemView:
@@ -139,7 +42,8 @@ def build_view(
     photo: Image.Image,
     trained_on: str,
     *,
-    normalisation: float = SearchOptions().length_normalisation,
+    preset: str = DEFAULT_PRESET,
+    normalisation: float | None = None,
     recorded: bool = False,
     source: dict[str, str] | None = None,
 ) -> ResultView:
@@ -149,14 +53,20 @@ def build_view(
         description: with 1 or more widths.
         photo: the upright RGB photo that was described.
         trained_on: the line that says what the model learnt from.
-        normalisation: the power of the length by which its captions were ranked.
+        preset: how was searched, by its name (`SearchOptions.preset`).
+        normalisation: the power of the length by which its captions were ranked; None: the preset's.
         recorded: whether this was described earlier, and is shown until a visitor gives a photo.
         source: what asks the server about this photo again, an upload's "path"; None: the photo as shown.
+
+    Raises:
+        SearchError: there is no preset of that name.
     """
+    power = SearchOptions.preset(preset).length_normalisation if normalisation is None else normalisation
     layer = scaled(photo.size, LAYER_SIDE)
     smooth, cells = smooth_projection(description.grid, layer), cell_projection(description.grid, layer)
+    native = native_projection(description.grid, description.native, layer)
     maps = _MapStore()
-    captions = [_caption_view(caption, maps, smooth) for caption in description.captions]
+    captions = [_caption_view(caption, maps, smooth, description.native) for caption in description.captions]
     glimpses = _glimpse_views(description.glimpses, maps)
     peak = maps.peak()
     return {
@@ -167,11 +77,13 @@ def build_view(
         "maps": {"fractions": pack_fractions(maps.stacked() / peak), "peak": peak},
         "smooth": pack_matrices(smooth),
         "cells": pack_matrices(cells),
+        "native_cells": pack_matrices(native) if description.native != description.grid else None,
         "palette": pack_bytes(palette()),
         "captions": captions,
         "glimpses": glimpses,
         "trees": build_trees(description.trees),
-        "normalisation": normalisation,
+        "normalisation": power,
+        "preset": preset,
         "ranking": {str(width): list(places) for width, places in description.ranking.items()},
         "width": min(description.ranking, key=lambda width: (abs(width - DEFAULT_WIDTH), width)),
         "model": description.model,
@@ -205,7 +117,7 @@ class _MapStore:
         return float(self.stacked().max(initial=0.0)) or 1.0
 
 
-def _caption_view(caption: Caption, maps: _MapStore, smooth: Projection) -> CaptionView:
+def _caption_view(caption: Caption, maps: _MapStore, smooth: Projection, native: tuple[int, int]) -> CaptionView:
     cells = caption.effective_cells
     return {
         "text": caption.text,
@@ -215,6 +127,7 @@ def _caption_view(caption: Caption, maps: _MapStore, smooth: Projection) -> Capt
         "words": [_word_view(caption, index, maps) for index in range(len(caption.words))],
         "smooth": smooth.highest(caption.attention),
         "cells": float(caption.attention.max(initial=0.0)),
+        "native": float(unstretch(caption.attention, native).max(initial=0.0)),
         "first": first_word(caption.words, cells.tolist()),
     }
 

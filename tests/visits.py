@@ -19,6 +19,7 @@ from captioner.captioner import Captioner
 from captioner.checkpoint import ModelCard
 from captioner.errors import EncoderError
 from captioner.photo import PhotoSettings
+from captioner.self_test import SelfTest
 from scripted_tree import scripted_search
 
 # How Gradio's queue uses pandas, of which pandas 3 warns.
@@ -28,6 +29,7 @@ GRADIO_WARNINGS = [
 ]
 MARKUP = "<img src=x onerror=\"document.title='broken in'\">"
 RED_DOG = ("a", "red", "dog")
+UNKNOWN_DOG = ("a", "<unk>", "dog")
 TWO_DOGS = ("two", "dogs", "run", "in", "water")
 NASTY = ("a", MARKUP)
 
@@ -39,6 +41,7 @@ class ScriptedCaptioner:
     """
 
     card = ModelCard("scripted", f"nothing {MARKUP}")
+    self_test = SelfTest((), 0.0)
     photo_settings = PhotoSettings(size=64, detail=None)
 
     @property
@@ -54,12 +57,13 @@ class ScriptedCaptioner:
         """Three captions on a grid of 4 rows and 6 columns; with a beam of 1 only the second is found.
 
         A photo of 13 x 13 pixels is a fault, one of 17 x 17 is unlike all the others. A prefix takes the place of as
-        many words; captions that are then the same are one.
+        many words; captions that are then the same are one. Where every token is allowed, the first has an unknown one.
         """
         if photo.size == (13, 13):
             raise RuntimeError("a fault nobody foresaw, in /some/secret/place")
         widths = options.widths if options else tuple(range(1, 11))
-        said = dict.fromkeys((*prefix, *words[len(prefix) :]) for words in (RED_DOG, TWO_DOGS, NASTY))
+        first = UNKNOWN_DOG if options and options.any_token else RED_DOG
+        said = dict.fromkeys((*prefix, *words[len(prefix) :]) for words in (first, TWO_DOGS, NASTY))
         captions = tuple(caption(words, 4, 6, seed) for seed, words in enumerate(said))
         found = len(captions)
         ranking = {width: (min(1, found - 1),) if width == 1 else tuple(range(min(width, found))) for width in widths}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from captioner.attention_health import attention_health
 from captioner.beam_search import SearchOptions
 from captioner.errors import DataError
 from captioner.photo import open_photo
-from captioner.training.attention_health import attention_health
 from captioner.training.data import SPLITS, CaptionData, Example
 from captioner.training.grounding import PhraseReading, check_phrases, read_phrases, summarise
 from captioner.training.localisation import localise, object_nouns

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from captioner.attention_health import AttentionHealth
 from captioner.caption import write_whole
-from captioner.training.attention_health import AttentionHealth
 from captioner.training.grounding import GroundingReport
 from captioner.training.localisation import Localisation
 from captioner.training.objects import ObjectReport

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from captioner.attention_health import AttentionHealth, attention_health
 from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
-from captioner.training.attention_health import AttentionHealth, attention_health
 from captioner.training.data import Example
 from captioner.training.scoring import quick_cider
 

@@ -94,6 +94,22 @@ function reorder(list, rows) {
   }
 }
 
+// How is searched; another way is asked of the server, and holds for the photos to come.
+function mountPreset(desk) {
+  if (!desk.ask) return [help(desk.t(`preset_${desk.view.preset}_help`))];
+  const choices = ["saywhere", "tutorial"].map((name) => make("option", null, desk.t(`preset_${name}`), { value: name }));
+  const pick = make("select", "sw-speed sw-preset", choices, { "aria-label": desk.t("preset") });
+  pick.value = desk.view.preset;
+  pick.addEventListener("change", () => {
+    const given = givenWords(desk.view);
+    goOn(desk, captionWords(desk.caption()).slice(0, given), "beam", pick.value);
+  });
+  desk.on(["forcing"], ({ forcing }) => {
+    if (!forcing || forcing.problem) pick.value = desk.view.preset;
+  });
+  return [make("h4", "sw-row", [make("span", null, desk.t("preset")), pick]), help(desk.t(`preset_${desk.view.preset}_help`)), mountForcing(desk, "beam")];
+}
+
 function mountBeam(desk) {
   const widths = desk.widths();
   const shown = make("output", "sw-width");
@@ -114,6 +130,7 @@ function mountBeam(desk) {
   return make("section", "sw-panel", [
     heading(desk.t("beam"), shown), range, ticks, help(desk.t("beam_help")),
     make("h4", "sw-row", [make("span", null, desk.t("normalisation")), power]), length, help(desk.t("normalisation_help")),
+    ...mountPreset(desk),
     make("h4", null, desk.t("alternatives")), mountAlternatives(desk), help(`${desk.t("alternatives_help")} ${desk.t("differs")}`),
   ]);
 }

@@ -35,12 +35,12 @@ function mountPick(desk, memory, onChange) {
     node: make("div", "sw-second", [group, body]),
     // The question to ask and what is known of the second photo, or null as long as there is none.
     take() {
-      if (memory.way === "example") return memory.example === null ? null : { question: { kind: "example", index: memory.example }, mirrored: false, same: false };
-      if (memory.way === "file") return memory.file && { question: { kind: "describe", photo: { url: memory.file } }, mirrored: false, same: false };
+      if (memory.way === "example") return memory.example === null ? null : { question: { kind: "example", index: memory.example, preset: desk.view.preset }, mirrored: false, same: false };
+      if (memory.way === "file") return memory.file && { question: { kind: "describe", photo: { url: memory.file }, preset: desk.view.preset }, mirrored: false, same: false };
       const { edits } = memory.paint;
       if (!edits.length || !paint || !paint.canvas()) return null;
       const photo = { url: jpegAddress(paint.canvas()) };
-      return { question: { kind: "describe", photo }, mirrored: isMirrored(edits), same: !isCropped(edits) };
+      return { question: { kind: "describe", photo, preset: desk.view.preset }, mirrored: isMirrored(edits), same: !isCropped(edits) };
     },
   };
 }

@@ -140,7 +140,7 @@ function mountSideBySide(desk, memory) {
   const [numbers, scale] = [mountNumbers(desk), mountScale(desk, desk.maps)];
   let [captions, columns, shown] = [[], [], 0];
 
-  const top = () => Math.max(...captions.map((caption) => desk.state.blend * caption.smooth + (1 - desk.state.blend) * caption.cells));
+  const top = () => Math.max(...captions.map((caption) => topOf(caption, desk.state.blend)));
   const show = (place, kept) => {
     shown = place;
     if (kept) memory.column = place;

@@ -25,7 +25,7 @@ function makeDesk(view, texts, ask) {
     caption: view.ranking[view.width][0], // its place in view.captions
     word: 0, // chosen
     hover: null, // pointed at, shown instead of the chosen one
-    blend: 1, // 0: raw cells, 1: smoothed
+    blend: 1, // 1: smoothed, 0: raw cells, -1: the cells before stretching; see maps.js
     plain: false, // the photo without a map
     glimpse: null, // a branch of the search on show in the word's place; see tree_card.js
     panel: "words", // which panel lies open
@@ -63,7 +63,7 @@ function makeDesk(view, texts, ask) {
     word: () => desk.caption().words[desk.shown()],
     ranked: () => rankCaptions(view, state.width, state.power),
     widths: () => Object.keys(view.ranking).map(Number).sort((a, b) => a - b),
-    top: () => state.blend * desk.caption().smooth + (1 - state.blend) * desk.caption().cells,
+    top: () => topOf(desk.caption(), state.blend),
     open(place) {
       change({ caption: place, word: view.captions[place].first, hover: null, glimpse: null, plain: false });
     },

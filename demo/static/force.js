@@ -12,19 +12,21 @@ function givenWords(view) {
 }
 
 // Search on from these words. `place` names where that was asked, so that the waiting and a refusal are told there. A
-// newer question replaces an older one, whose answer is then not shown.
-async function goOn(desk, words, place) {
+// newer question replaces an older one, whose answer is then not shown. Another preset's answer takes the place of the
+// result on show.
+async function goOn(desk, words, place, preset = desk.view.preset) {
   const asked = { place, words, problem: null };
   desk.change({ forcing: asked });
   let answer = null;
   try {
-    answer = await desk.ask({ kind: "continue", photo: desk.view.source || { url: desk.view.photo.address }, words });
+    answer = await desk.ask({ kind: "continue", photo: desk.view.source || { url: desk.view.photo.address }, words, preset });
   } catch (problem) { // no answer: said below
   }
   if (desk.state.forcing !== asked || !desk.stage.isConnected) return;
   if (answer && answer.kind === "result") {
     desk.change({ forcing: null });
-    desk.follow(answer);
+    if (preset === desk.view.preset) desk.follow(answer);
+    else desk.swap(answer);
     return;
   }
   const problem = answer && answer.kind === "problem" ? desk.sentence(answer.message) : desk.t("unreachable");
@@ -38,7 +40,7 @@ function mountForcing(desk, place) {
     const here = forcing && forcing.place === place ? forcing : null;
     line.classList.toggle("sw-forcing-now", Boolean(here && !here.problem));
     line.classList.toggle("sw-forcing-problem", Boolean(here && here.problem));
-    line.textContent = here ? here.problem || desk.t("forcing", { words: phrase(here.words) }) : "";
+    line.textContent = here ? here.problem || desk.t(here.words.length ? "forcing" : "preset_waiting", { words: phrase(here.words) }) : "";
   });
   return line;
 }

@@ -33,16 +33,32 @@ function addLayer(layer, map, matrix, height, width, size, share) {
   }
 }
 
-// Everything needed to draw any map of one result. `blend` goes from 0, the raw cells, to 1, smoothed; between them the
-// weights are mixed, which is exact because both are linear.
+const NATIVE = -1; // the blend that shows the cells a stretched grid was made of
+
+function isStretched(view) {
+  return view.grid[0] !== view.native[0] || view.grid[1] !== view.native[1];
+}
+
+// How much of each way to draw there is in a blend: from 0, the raw cells, to 1, smoothed, or to -1, the cells that the
+// network computed before its grid was stretched. All are linear, so that mixing their weights is exact.
+function sharesOf(blend) {
+  return { smooth: Math.max(0, blend), cells: 1 - Math.abs(blend), native: Math.max(0, -blend) };
+}
+
+// The top of a caption's scale.
+function topOf(caption, blend) {
+  return Object.entries(sharesOf(blend)).reduce((sum, [style, share]) => sum + (share && share * caption[style]), 0);
+}
+
+// Everything needed to draw any map of one result.
 function readMaps(view) {
   const [height, width] = view.grid;
   const total = height * width;
   const size = { width: view.photo.layer_width, height: view.photo.layer_height };
   const weights = decodeFractions(view.maps.fractions, view.maps.peak);
-  const matrices = Object.fromEntries(["smooth", "cells"].map((style) => [style, {
-    rows: decodeFractions(view[style].rows, 1),
-    columns: decodeFractions(view[style].columns, 1),
+  const packed = Object.entries({ smooth: view.smooth, cells: view.cells, native: view.native_cells }).filter(([, matrix]) => matrix);
+  const matrices = Object.fromEntries(packed.map(([style, { rows, columns }]) => [style, {
+    rows: decodeFractions(rows, 1), columns: decodeFractions(columns, 1),
   }]));
   const colours = new Uint32Array(decodeBytes(view.palette).buffer);
   const painted = new Map(); // oldest first
@@ -52,8 +68,9 @@ function readMaps(view) {
   function layerOf(index, blend) {
     const layer = new Float32Array(size.height * size.width);
     const map = weightsOf(index);
-    if (blend > 0) addLayer(layer, map, matrices.smooth, height, width, size, blend);
-    if (blend < 1) addLayer(layer, map, matrices.cells, height, width, size, 1 - blend);
+    for (const [style, share] of Object.entries(sharesOf(blend))) {
+      if (share) addLayer(layer, map, matrices[style], height, width, size, share);
+    }
     return layer;
   }
 
@@ -68,7 +85,14 @@ function readMaps(view) {
     return canvas;
   }
 
-  return { size, height, width, total, colours, weightsOf, layerOf, paint };
+  // The weight of a cell when all have the same.
+  function evenShare(blend) {
+    const { native } = sharesOf(blend);
+    return (1 - native) / total + native / (view.native[0] * view.native[1]);
+  }
+
+  const leastBlend = matrices.native ? NATIVE : 0;
+  return { size, height, width, total, colours, leastBlend, weightsOf, layerOf, paint, evenShare };
 }
 
 // A canvas with one colour of `colours` (256, as RGBA) for each weight, on a scale from 0 to `top`.

@@ -52,7 +52,7 @@ function sendPhoto(photo, told) {
     unexpected_error: () => end("lost"),
   };
   async function join() {
-    const joined = await postJson("call/look", { data: [{ path: photo.path }], session_hash: session });
+    const joined = await postJson("call/look", { data: [{ path: photo.path, preset: photo.preset }], session_hash: session });
     if (joined.status === QUEUE_FULL) return end("full");
     if (!joined.ok) return end("lost");
     waiting = (await joined.json()).event_id;

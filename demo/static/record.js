@@ -68,5 +68,6 @@ function makeRecord(desk) {
     photo: view.photo.address,
     trained_on: view.trained_on,
     normalisation: power,
+    preset: view.preset,
   };
 }

@@ -78,7 +78,12 @@ function listenToHold(desk, stage) {
 }
 
 function mountStyles(desk) {
-  const choices = { smooth: { blend: 1, plain: false }, cells: { blend: 0, plain: false }, none: { plain: true } };
+  const { leastBlend } = desk.maps;
+  const choices = {
+    smooth: { blend: 1, plain: false }, cells: { blend: 0, plain: false },
+    ...(leastBlend < 0 ? { native: { blend: NATIVE, plain: false } } : {}),
+    none: { plain: true },
+  };
   const buttons = Object.keys(choices).map((name) => button(null, desk.t(`style_${name}`), { "data-style": name }));
   const beside = button("sw-button", desk.t("beside"));
   const group = make("div", "sw-styles", buttons, { role: "group", "aria-label": desk.t("style_label") });
@@ -86,10 +91,10 @@ function mountStyles(desk) {
     const chosen = event.target.closest("[data-style]");
     if (chosen) desk.change(choices[chosen.dataset.style]);
   });
-  const blend = slider(desk.t("blend"), { min: 0, max: 1, step: 0.05, value: 1, className: "sw-blend" }, (value) => desk.change({ blend: value, plain: false }));
+  const blend = slider(desk.t("blend"), { min: leastBlend, max: 1, step: 0.05, value: 1, className: "sw-blend" }, (value) => desk.change({ blend: value, plain: false }));
   beside.addEventListener("click", () => desk.change({ beside: !desk.state.beside }));
   desk.on(["blend", "plain"], (state) => {
-    const now = state.plain ? "none" : { 0: "cells", 1: "smooth" }[state.blend];
+    const now = state.plain ? "none" : { 0: "cells", 1: "smooth", [NATIVE]: "native" }[state.blend];
     for (const node of buttons) node.setAttribute("aria-pressed", String(node.dataset.style === now));
     blend.value = String(state.blend);
   });
@@ -106,9 +111,9 @@ function mountLegend(desk) {
     make("span", null, desk.t("legend")), holder, make("div", "sw-scale-ends", [make("span", null, "0 %"), even, top]),
   ]);
   paintLegend(bar, desk.maps.colours);
-  desk.on(["caption", "blend"], () => {
+  desk.on(["caption", "blend"], (state) => {
     const highest = desk.top();
-    const share = 1 / desk.maps.total;
+    const share = desk.maps.evenShare(state.blend);
     top.textContent = percent(highest);
     even.textContent = desk.t("legend_even", { share: percent(share) });
     holder.style.setProperty("--sw-even", Math.min(1, highest > 0 ? share / highest : 0));
@@ -122,12 +127,13 @@ function mountClaim(desk) {
   const line = make("p", "sw-claim");
   const [rows, columns] = desk.view.grid;
   const [nativeRows, nativeColumns] = desk.view.native;
-  const stretched = rows !== nativeRows || columns !== nativeColumns;
-  desk.on(["blend"], (state) => {
-    const raw = stretched
-      ? desk.t("claim_stretched", { native_rows: nativeRows, native_columns: nativeColumns, rows, columns })
-      : desk.t("claim_cells");
-    line.textContent = `${desk.t("claim")} ${state.blend === 0 ? raw : desk.t("claim_smooth")}`;
+  const values = { native_rows: nativeRows, native_columns: nativeColumns, rows, columns };
+  desk.on(["blend"], ({ blend }) => {
+    const said = ["claim"];
+    if (blend > 0) said.push(isStretched(desk.view) ? "claim_smooth_stretched" : "claim_smooth");
+    if (isStretched(desk.view)) said.push(blend === NATIVE ? "claim_native" : "claim_stretched");
+    else if (blend === 0) said.push("claim_cells");
+    line.textContent = said.map((key) => desk.t(key, values)).join(" ");
   });
   return line;
 }

@@ -9,7 +9,10 @@ function mountViewer(root, texts, ask, kit, send) {
   let state = null; // what of it is on show, and in which way; null where there is no result
   let past = []; // the views before it that led here, to go back to
   let kept = null; // the result that a problem has taken the place of
-  const errands = send ? makeErrands({ root, texts: tongue.texts, send, show, reveal, covered: mark }) : null;
+  let preset; // how the next photo is searched; the server's own way until a visitor chooses
+  const sendOn = (photo, told) => send({ ...photo, preset }, told);
+  const errands = send ? makeErrands({ root, texts: tongue.texts, send: sendOn, show, reveal, covered: mark }) : null;
+  const health = send ? makeHealth(ask) : null;
   if (errands) root.append(errands.layer);
 
   // Says for styles and tests what is on show.
@@ -62,6 +65,13 @@ function mountViewer(root, texts, ask, kit, send) {
       const banner = root.querySelector(".sw-given");
       if (banner) banner.focus();
     };
+    desk.swap = (view) => {
+      preset = view.preset;
+      shown = view;
+      draw(carriedOver({ ...desk.state, power: view.normalisation }, view));
+      root.querySelector(".sw-preset").focus({ preventScroll: true });
+    };
+    desk.health = health;
     desk.back = past.length ? back : null;
     desk.before = past.length ? past[past.length - 1] : null;
     desk.sentence = tongue.sentence;
@@ -113,7 +123,8 @@ function waysOn(words, again, before) {
 }
 
 // What a visitor has set that holds for another result too.
-function carriedOver({ width, power, blend, plain, panel }, view) {
+function carriedOver({ width, power, blend: wanted, plain, panel }, view) {
+  const blend = isStretched(view) ? wanted : Math.max(0, wanted);
   if (!view.ranking[width]) return { power, blend, plain, panel };
   const caption = rankCaptions(view, width, power)[0];
   return { width, power, blend, plain, panel, caption, word: view.captions[caption].first };
@@ -124,6 +135,7 @@ function layOut(desk) {
   const { view } = desk;
   const notes = make("div", "sw-notes", [
     ...(view.recorded ? [make("p", "sw-note", desk.t("recorded"))] : []),
+    ...(desk.health ? [desk.health.warning(desk)] : []),
     ...(view.guessing ? [make("p", "sw-guessing", desk.t("guessing"))] : []),
     ...mountGiven(desk),
   ]);
@@ -131,5 +143,6 @@ function layOut(desk) {
   const head = make("header", "sw-head", [notes, mountCaption(desk), make("div", "sw-bar-row", [hint, mountClassroom(desk)])]);
   const look = make("div", "sw-look", [make("div", "sw-frame", [mountStage(desk)]), mountGuess(desk), mountGuessResult(desk), mountNow(desk), mountRegion(desk), make("div", "sw-legend", [mountStyles(desk), mountLegend(desk)]), mountClaim(desk)]);
   const body = make("div", "sw-body", [look, make("div", "sw-side", [mountWord(desk), mountBeam(desk)]), mountPanels(desk)]);
-  return [head, body, make("p", "sw-model", desk.t(view.trained_on ? "model" : "model_name", { model: view.model, trained_on: view.trained_on }))];
+  const model = make("p", null, desk.t(view.trained_on ? "model" : "model_name", { model: view.model, trained_on: view.trained_on }));
+  return [head, body, make("footer", "sw-model", [model, ...(desk.health ? [desk.health.line(desk)] : [])])];
 }

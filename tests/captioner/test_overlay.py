@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,11 +12,13 @@ from captioner.overlay import (
     Projection,
     cell_projection,
     colour_layers,
+    native_projection,
     palette,
     render_overlays,
     smooth_projection,
 )
 from captioner.photo import CellGeometry
+from captioner.stretch import unstretch
 
 GRID = (3, 5)  # rows, columns
 
@@ -115,5 +119,29 @@ def test_maps_on_another_grid_are_refused() -> None:
         smooth_projection(GRID, (50, 30)).apply(np.zeros((1, 5, 3), dtype=np.float32))
     with pytest.raises(ValueError, match="at least 1 x 1"):
         cell_projection((0, 5), (50, 30))
-    with pytest.raises(ValueError, match="rows sum to 1"):
-        Projection(np.ones((2, 2), dtype=np.float32), np.eye(2, dtype=np.float32))
+    with pytest.raises(ValueError, match="shares of 0 to 1"):
+        Projection(np.full((2, 2), 1.5, dtype=np.float32), np.eye(2, dtype=np.float32))
+
+
+@pytest.mark.parametrize("projection", [smooth_projection, cell_projection])
+def test_every_row_of_a_projection_of_the_grid_sums_to_one(
+    projection: Callable[[tuple[int, int], tuple[int, int]], Projection],
+) -> None:
+    found = projection(GRID, (31, 17))
+    np.testing.assert_allclose(found.rows.sum(axis=1), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(found.columns.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_a_native_cell_shows_the_weight_it_had_in_the_context() -> None:
+    maps = random_maps(3, (3, 7))
+    layers = native_projection((3, 7), (2, 4), (40, 20)).apply(maps)
+    weights = unstretch(maps, (2, 4))
+    for row, column in np.ndindex(2, 4):
+        block = layers[:, row * 10 : row * 10 + 10, column * 10 : column * 10 + 10]
+        np.testing.assert_allclose(block, np.broadcast_to(weights[:, row, column, None, None], block.shape), rtol=1e-5)
+
+
+def test_native_cells_of_a_grid_that_is_not_stretched_are_its_own() -> None:
+    maps = random_maps(2, GRID)
+    native, cells = native_projection(GRID, GRID, (50, 30)), cell_projection(GRID, (50, 30))
+    np.testing.assert_array_equal(native.apply(maps), cells.apply(maps))

@@ -107,7 +107,7 @@ def test_the_browser_draws_what_python_computes(desktop: Visit, smooth: bool) ->
 def test_raw_cells_smoothing_and_the_plain_photo(desktop: Visit) -> None:
     page, _ = desktop
     give(page)
-    expect(page.locator(".sw-claim")).to_contain_text(text.VIEWER["claim_smooth"])
+    expect(page.locator(".sw-claim")).to_contain_text(text.VIEWER["claim_smooth_stretched"])
     smooth, tile = alphas(page), alphas(page, ".sw-tile-map")
     page.get_by_role("button", name="Raw cells").click()
     expect(page.locator(".sw-claim")).to_contain_text(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from builders import photo, photo_bytes, tiny_captioner
 from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.errors import PhotoError, SearchError
+from captioner.search_options import SearchOptions
 from demo import text
 from demo.callbacks import (
     MAX_DATA_ADDRESS,
@@ -70,7 +72,7 @@ def test_something_else_in_the_photos_place_is_one_sentence(
 def test_a_fault_nobody_foresaw_is_one_sentence_and_its_traceback_stays_on_the_server(
     captioner: Captioner, uploads: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(photo: Image.Image) -> Description:
+    def fail(photo: Image.Image, options: SearchOptions, prefix: Sequence[str]) -> Description:
         raise RuntimeError("in /some/secret/place")
 
     monkeypatch.setattr(captioner, "describe", fail)

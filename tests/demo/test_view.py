@@ -14,7 +14,8 @@ from builders import caption, description, photo
 from captioner.caption import Caption, Description
 from captioner.overlay import Floats, smooth_projection
 from demo.packing import LAYER_SIDE, PHOTO_SIDE, pack_fractions
-from demo.view import EVERYWHERE, ResultView, build_problem, build_view
+from demo.view import EVERYWHERE, build_problem, build_view
+from demo.view_types import ResultView
 
 
 def unpack(packed: str) -> NDArray[np.float64]:

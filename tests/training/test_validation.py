@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from builders import tiny_captioner
+from captioner.attention_health import attention_health
 from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
-from captioner.training.attention_health import attention_health
 from captioner.training.data import Example
 from captioner.training.phrases import Label
 from captioner.training.scoring import quick_cider

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from builders import caption
+from captioner.attention_health import AttentionHealth, attention_health, mean_pairwise_difference
 from captioner.caption import Caption
 from captioner.errors import DataError
-from captioner.training.attention_health import AttentionHealth, attention_health, mean_pairwise_difference
 
 # Three maps of 2 x 3 cells, flattened. A and B share half their weight, C shares none with either.
 A = (0.5, 0.5, 0.0, 0.0, 0.0, 0.0)

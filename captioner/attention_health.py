@@ -59,10 +59,15 @@ class AttentionHealth:
                 raise DataError(f"expected a peak and differences of 0 to 1, got {value}")
 
     @property
+    def flat(self) -> bool:
+        """Whether the maps spread over all cells alike."""
+        return self.effective_cells > FLAT_SHARE * self.cells
+
+    @property
     def findings(self) -> tuple[str, ...]:
         """What is wrong with the maps, in words; empty when they are healthy."""
         found = []
-        if self.effective_cells > FLAT_SHARE * self.cells:
+        if self.flat:
             found.append(f"the maps are flat ({self.effective_cells:.1f} of {self.cells} cells in effect)")
         if self.word_difference is not None and self.word_difference < LEAST_WORD_DIFFERENCE:
             found.append(f"the maps of a caption's words are the same (they differ by {self.word_difference:.3f})")
