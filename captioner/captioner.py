@@ -119,9 +119,7 @@ class Captioner:
         step = self._step if gaze is None else self._steered(gaze, grid)
         with torch.inference_mode():
             start = self.decoder.start(grid)
-            results = beam_search(
-                step, start, self._tokens(options.any_token), options, len(grid.annotations), given
-            )
+            results = beam_search(step, start, self._tokens(options.any_token), options, len(grid.annotations), given)
             strange = None if self.familiarity is None else self.familiarity.strangeness(grid).tolist()
         return tuple(
             self._description(grid, by_width, None if strange is None else strange[photo])

@@ -1,4 +1,4 @@
-"""Layout and event wiring; the only file that imports Gradio."""
+"""Layout and event wiring; only this file and `demo.api` import Gradio."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from gradio.data_classes import ImageData
 from pydantic import ValidationError, model_validator
 from starlette.middleware import Middleware
 
-from captioner.errors import CaptionerError, PhotoError
+from captioner.errors import PhotoError
 from demo import text
-from demo.callbacks import Upload, caption_json, view_photo
+from demo.api import publish_api
+from demo.callbacks import view_photo
 from demo.comparison import find_example
 from demo.examples import ExamplePhoto, list_examples, recorded_view
 from demo.guard import Guard
@@ -28,7 +29,7 @@ from demo.scripts import (
     viewer_style,
 )
 from demo.templates import EXAMPLES_TEMPLATE, HEADER_TEMPLATE, PRIVACY_TEMPLATE
-from demo.view import DEFAULT_WIDTH, build_problem
+from demo.view import build_problem
 from demo.view_types import View
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEU
                 _viewer(find_captioner, Path(photo.GRADIO_CACHE), languages, recorded_view(examples))
         gr.HTML(html_template=PRIVACY_TEMPLATE, words=text.VIEWER["privacy"], js_on_load=None)
         _wire(find_captioner, photo, picker)
-        _publish_api(find_captioner, photo)
+        publish_api(find_captioner, photo)
     page.queue(max_size=queue_length, default_concurrency_limit=1)
     return page
 
@@ -201,29 +202,6 @@ def _wire(find_captioner: Callable[[], Captioner], photo: Any, picker: Any) -> N
     picker.pick(outputs=photo, js=TAKE_PICKED, api_visibility="private")
     photo.change(inputs=photo, js=HEAR_PHOTO, api_visibility="private")
     gr.api(look, api_name="look", api_visibility="private", concurrency_id="model", concurrency_limit=1)
-
-
-def _publish_api(find_captioner: Callable[[], Captioner], photo: Any) -> None:
-    """The one public endpoint, `/caption`."""
-
-    uploads = Path(photo.GRADIO_CACHE)
-
-    def caption(photo: Upload | None, beam_width: object) -> dict[str, Any]:
-        try:
-            return caption_json(find_captioner(), uploads, photo, beam_width)
-        except CaptionerError as problem:
-            raise gr.Error(str(problem), print_exception=False) from problem
-
-    width = gr.Number(value=DEFAULT_WIDTH, precision=0, label="beam_width", visible=False)
-    gr.Button(visible=False).click(
-        caption,
-        inputs=[photo, width],
-        outputs=gr.JSON(visible=False),
-        concurrency_id="model",
-        preprocess=False,
-        api_name="caption",
-        api_description=text.API_DESCRIPTION,
-    )
 
 
 def _theme() -> Any:

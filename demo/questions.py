@@ -17,7 +17,9 @@ from demo import text
 from demo.box import answer_inside, answer_stages
 from demo.callbacks import described, open_upload, read_preset
 from demo.comparison import describe_example
+from demo.grids import GridCache
 from demo.health import Checkup
+from demo.probing import Subject, probe_view
 from demo.takeaway import draw_caption, open_record
 from demo.view import build_problem
 from demo.view_types import ResultView, View
@@ -46,6 +48,7 @@ class Answerer:
     def __init__(self, find_captioner: Callable[[], Captioner], uploads: Path) -> None:
         self.find_captioner = find_captioner
         self.uploads = uploads
+        self.grids = GridCache()
         self._turn = threading.Lock()
         self._checkup = Checkup(find_captioner)
 
@@ -109,12 +112,20 @@ def look_in_box(
     return answer
 
 
+def probe(answerer: Answerer, question: Question) -> Answer:
+    """{"kind": "probe", "photo": upload, "test": ...}: an experiment, see `demo.probing`."""
+    captioner, upload = answerer.find_captioner(), read_upload(question)
+    grid = answerer.grids.find(captioner, answerer.uploads, upload)
+    return probe_view(Subject(captioner, lambda: open_upload(answerer.uploads, upload), grid), question)
+
+
 ANSWERS: dict[str, Callable[[Answerer, Question], Answer]] = {
     "continue": continue_caption,
     "describe": describe_photo,
     "example": lambda answerer, question: describe_example(answerer.find_captioner(), question),
     "open": open_record,
     "picture": draw_caption,
+    "probe": probe,
     "inside": look_in_box(answer_inside),
     "stages": look_in_box(answer_stages),
 }

@@ -45,6 +45,16 @@ BUSY = "Many people are asking at once: try again in a moment."
 NO_RECORD = "This is no record of SayWhere: choose a .json file that was saved here."
 BAD_RECORD = "This record is damaged or has been changed: save it again, then open that file."
 NO_RECORD_PHOTO = "This record has no photo in it: show its photo first, then open the record."
+NO_GAZE = "There is no place to look at: paint one on the photo."
+NO_STEP = "Expected the place of a word, a whole number from 0."
+NO_OUTLINE = "Expected an outline of points inside the photo: draw it around something."
+NO_BOXES = "Nobody has drawn boxes on this photo: take one of the examples."
+PROBE_DESCRIPTION = (
+    "An experiment on one caption of a photo. The question is an object: test is map, seen, second, boxes, shuffled, "
+    "gaze or erase; words the caption, by default the best of beam width 5; step the place of the word, from 0; "
+    "weights (gaze) rows of numbers on the grid; outline (erase) points in shares of the photo, fill inpaint or flat; "
+    "beam_width the width of the search that tells the photo again."
+)
 UNKNOWN_QUESTION = "The page asked for something this server does not know: reload the page."
 
 
@@ -56,3 +66,13 @@ def beam_width_range(largest: int) -> str:
 def known_presets(names: Iterable[str]) -> str:
     """The sentence for a preset that there is none of."""
     return f"Expected a preset out of {', '.join(names)}."
+
+
+def known_tests(names: Iterable[str]) -> str:
+    """The sentence for an experiment that there is none of."""
+    return f"Expected a test out of {', '.join(names)}."
+
+
+def beyond_caption(words: int, asked: int) -> str:
+    """The sentence for a word that a caption does not have."""
+    return f"The caption has {words} words, there is no word {asked}: choose one of them."

@@ -75,6 +75,14 @@ def tiny_captioner(seed: int = 0) -> Captioner:
     return Captioner(tiny_checkpoint(seed), "cpu")
 
 
+def wide_captioner(height: int = 3, width: int = 5, seed: int = 0) -> tuple[Captioner, FeatureGrid]:
+    """A captioner for the grid beside it, which is not square; its blank photo has such a grid too."""
+    captioner = tiny_captioner(seed)
+    channels = captioner.encoder.channels
+    captioner.blank = tiny_grid(1, height, width, channels, seed + 100)
+    return captioner, tiny_grid(1, height, width, channels, seed + 1)
+
+
 def caption(words: tuple[str, ...] = ("a", "dog"), height: int = 2, width: int = 3, seed: int = 0) -> Caption:
     """A finished caption with random maps."""
     random = np.random.default_rng(seed)

@@ -43,10 +43,10 @@ def call(address: str, data: list[Any]) -> str:
     return httpx.get(f"{address}/gradio_api/call/caption/{event}", timeout=60).text
 
 
-def test_caption_is_the_only_public_endpoint(client: Client) -> None:
+def test_caption_and_probe_are_the_only_public_endpoints(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")
     assert isinstance(endpoints, dict)
-    assert list(endpoints["named_endpoints"]) == ["/caption"]
+    assert list(endpoints["named_endpoints"]) == ["/caption", "/probe"]
     assert endpoints["unnamed_endpoints"] == {}
     names = [parameter["parameter_name"] for parameter in endpoints["named_endpoints"]["/caption"]["parameters"]]
     assert names == ["photo", "beam_width"]

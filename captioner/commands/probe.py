@@ -1,0 +1,84 @@
+"""`python -m captioner probe`: how far a model's experiments on its maps can be trusted, measured on a split."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captioner.errors import DataError
+
+if TYPE_CHECKING:
+    from captioner.training.probing import ProbeReport
+
+DESCRIPTION = """\
+Run the experiments of the page's "Test this map" on photos with boxed phrases (phrase_boxes.json beside
+captions.json): do words whose map mattered lose more than the others when the cells it points at are deleted, and how
+often does looking at a thing that the caption does not name bring its name? Needs the packages in
+captioner/training/requirements.txt.
+
+  python -m captioner probe --data flickr8k --split val --limit 400
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "probe",
+        help="measure what the experiments on maps are worth",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of photos with boxed phrases")
+    parser.add_argument("--split", default="val", help="train, val (default) or test")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
+    )
+    parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
+    parser.add_argument("--limit", type=int, default=None, metavar="N", help="only N photos, picked at random")
+    parser.add_argument("--seed", type=int, default=0, help="of what is picked at random (default 0)")
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the report as JSON")
+    parser.set_defaults(run_command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Probe and print; returns the exit code."""
+    from captioner.caption import write_whole
+    from captioner.captioner import Captioner
+    from captioner.checkpoint import default_checkpoint
+    from captioner.training.data import load_data
+    from captioner.training.probing import probe
+
+    if options.limit is not None and options.limit < 1:
+        raise DataError(f"expected a limit of 1 photo or more, got {options.limit}")
+    examples = load_data(options.data).split(options.split)
+    captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
+    report = probe(captioner, examples, options.limit, options.seed)
+    print(table(report))
+    if options.json is not None:
+        write_whole(options.json, json.dumps(report.as_dict(), indent=1))
+        print(f"written to {options.json}")
+    return 0
+
+
+def table(report: ProbeReport) -> str:
+    """The numbers, one a line."""
+    verdicts, brush = report.verdicts, report.brush
+    rows = {
+        f"words tested, of {report.photos} photos": str(verdicts.words),
+        "map mattered": f"{100 * verdicts.mattered:.1f} %",
+        "map barely mattered": f"{100 * verdicts.barely:.1f} %",
+        "loss when its cells are deleted, map mattered": f"{verdicts.flagged_loss:.2f} nats",
+        "loss when its cells are deleted, the others": f"{verdicts.other_loss:.2f} nats",
+        "AUC of that loss": f"{verdicts.auc:.3f}",
+        f"of {verdicts.nouns} nouns, attention's order beats a random one": f"{100 * verdicts.beats_chance:.1f} %",
+        f"of {verdicts.nouns} nouns, attention's order beats the centre": f"{100 * verdicts.beats_centre:.1f} %",
+        f"brush: things not named before, of {brush.photos}, named after looking at every step": (
+            f"{100 * brush.always:.1f} %"
+        ),
+        "brush: named after looking once, at the first noun": f"{100 * brush.once:.1f} %",
+        "brush: named after looking elsewhere": f"{100 * brush.elsewhere:.1f} %",
+        "brush: caption changed": f"{100 * brush.changed:.1f} %",
+    }
+    return "\n".join(f"{name:<82} {value:>10}" for name, value in rows.items())

@@ -1,0 +1,63 @@
+"""What programs may ask of a running page: its public endpoints. Besides `demo.page` the only file with Gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from captioner.errors import CaptionerError, PhotoError
+from demo import text
+from demo.callbacks import Upload, caption_json, open_upload
+from demo.grids import GridCache
+from demo.probing import Subject, probe_json
+from demo.view import DEFAULT_WIDTH
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioner
+
+
+def publish_api(find_captioner: Callable[[], Captioner], photo: Any) -> None:
+    """The public endpoints, `/caption` and `/probe`."""
+
+    uploads = Path(photo.GRADIO_CACHE)
+
+    def caption(photo: Upload | None, beam_width: object) -> dict[str, Any]:
+        try:
+            return caption_json(find_captioner(), uploads, photo, beam_width)
+        except CaptionerError as problem:
+            raise gr.Error(str(problem), print_exception=False) from problem
+
+    width = gr.Number(value=DEFAULT_WIDTH, precision=0, label="beam_width", visible=False)
+    gr.Button(visible=False).click(
+        caption,
+        inputs=[photo, width],
+        outputs=gr.JSON(visible=False),
+        concurrency_id="model",
+        preprocess=False,
+        api_name="caption",
+        api_description=text.API_DESCRIPTION,
+    )
+    grids = GridCache()
+
+    def probe(photo: Upload | None, question: object) -> dict[str, Any]:
+        try:
+            if photo is None or not isinstance(question, Mapping):
+                raise PhotoError(text.NO_PHOTO if photo is None else text.UNKNOWN_QUESTION)
+            captioner = find_captioner()
+            grid = grids.find(captioner, uploads, photo)
+            return probe_json(Subject(captioner, lambda: open_upload(uploads, photo), grid), question)
+        except CaptionerError as problem:
+            raise gr.Error(str(problem), print_exception=False) from problem
+
+    gr.Button(visible=False).click(
+        probe,
+        inputs=[photo, gr.JSON(visible=False, label="question")],
+        outputs=gr.JSON(visible=False),
+        concurrency_id="model",
+        preprocess=False,
+        api_name="probe",
+        api_description=text.PROBE_DESCRIPTION,
+    )
