@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 Question = Mapping[str, Any]
 Answer = dict[str, Any]
 MAX_WORDS = 100
+RATES_FILE = Path(__file__).resolve().parent.parent / "assets" / "probes.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +76,22 @@ def probe_view(subject: Subject, question: Question) -> Answer:
     preset = read_preset(question.get("preset"))
     options = SearchOptions.preset(preset)
     if test == "gaze":
-        return {"kind": test, "result": _view(subject, _brushed(subject, question, options), subject.photo(), preset)}
+        result = _view(subject, _brushed(subject, question, options), subject.photo(), preset)
+        return {"kind": test, "result": result, "rate": brush_rate(subject.captioner.card.name)}
     told, promised, erased = _erased(subject, question, options)
     return {"kind": test, "result": _view(subject, told, erased, preset), "outlook": promised}
+
+
+def brush_rate(model: str, file: Path = RATES_FILE) -> Answer | None:
+    """How often brushing worked for this model, as `python -m captioner probe --json` wrote it; None when not measured.
+
+    Raises:
+        ValueError: the file is none of its reports.
+    """
+    if not file.is_file():
+        return None
+    report = json.loads(file.read_text(encoding="utf-8"))
+    return dict(report["brush"]) if report["model"] == model else None
 
 
 def _view(subject: Subject, told: Description, photo: Image.Image, preset: str) -> ResultView:

@@ -82,8 +82,9 @@ class BrushReport:
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """Both, with how many photos were looked at."""
+    """Both, with whose they are and how many photos were looked at."""
 
+    model: str
     photos: int
     verdicts: VerdictReport
     brush: BrushReport
@@ -121,7 +122,8 @@ def probe(captioner: Captioner, examples: Sequence[Example], limit: int | None =
     if not tests or not brushed:
         raise DataError("expected captions with words and things they do not name, got none: give more photos")
     always, once, elsewhere, changed = np.mean(np.array(brushed, dtype=np.float64), axis=0).tolist()
-    return ProbeReport(len(chosen), judge_verdicts(tests), BrushReport(len(brushed), always, once, elsewhere, changed))
+    brush = BrushReport(len(brushed), always, once, elsewhere, changed)
+    return ProbeReport(captioner.card.name, len(chosen), judge_verdicts(tests), brush)
 
 
 def judge_verdicts(tests: Sequence[tuple[MapTest, bool]]) -> VerdictReport:

@@ -81,10 +81,10 @@ function mountColumns(desk, onShow) {
 }
 
 // The numbers of one column, as a table that is also said.
-function mountNumbers(desk) {
+function mountNumbers(desk, titles) {
   const body = make("tbody");
   const note = make("p", "sw-compare-distance");
-  const head = make("thead", null, [make("tr", null, ["", desk.t("compare_left"), desk.t("compare_right")].map((text) => make(text ? "th" : "td", null, text, text ? { scope: "col" } : {})))]);
+  const head = make("thead", null, [make("tr", null, ["", ...titles].map((text) => make(text ? "th" : "td", null, text, text ? { scope: "col" } : {})))]);
   const rows = [
     ["compare_word", (word) => word.word],
     ["probability", (word) => percent(word.probability)],
@@ -133,11 +133,12 @@ function mountScale(desk, maps) {
 
 function mountSideBySide(desk, memory) {
   const { second } = memory;
+  const titles = (memory.titles || ["compare_left", "compare_right"]).map((key) => desk.t(key));
   const views = [desk.view, second.view];
   const maps = [desk.maps, mapsOf(second.view)];
-  const sights = views.map((view, side) => mountSight(desk, view, maps[side], desk.t(side ? "compare_right" : "compare_left")));
+  const sights = views.map((view, side) => mountSight(desk, view, maps[side], titles[side]));
   const [summary, width] = [make("p", "sw-compare-summary", null, { role: "status" }), make("p", "sw-help")];
-  const [numbers, scale] = [mountNumbers(desk), mountScale(desk, desk.maps)];
+  const [numbers, scale] = [mountNumbers(desk, titles), mountScale(desk, desk.maps)];
   let [captions, columns, shown] = [[], [], 0];
 
   const top = () => Math.max(...captions.map((caption) => topOf(caption, desk.state.blend)));

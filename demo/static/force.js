@@ -71,9 +71,11 @@ function mountGiven(desk) {
   const { forcing } = desk.state;
   if (forcing && !forcing.problem) desk.change({ forcing: null }); // drawn anew, its answer will not be shown
   const count = givenWords(desk.view);
-  if (!count) return [];
+  const { experiment } = desk.view;
+  if (!count && !experiment) return [];
   const words = captionWords(desk.caption()).slice(0, count);
-  const lines = [make("strong", "sw-given-title", desk.t("given_title", { words: phrase(words) }))];
+  const title = experiment ? desk.t(`given_${experiment}`) : desk.t("given_title", { words: phrase(words) });
+  const lines = [make("strong", "sw-given-title", title)];
   if (desk.before && desk.before.view.kind === "result") {
     const { view, state } = desk.before;
     const caption = view.captions[state.caption];

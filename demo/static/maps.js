@@ -65,14 +65,15 @@ function readMaps(view) {
 
   const weightsOf = (index) => weights.subarray(index * total, (index + 1) * total);
 
-  function layerOf(index, blend) {
+  // Any weights on the grid (H * W), as a layer.
+  function spread(map, blend) {
     const layer = new Float32Array(size.height * size.width);
-    const map = weightsOf(index);
     for (const [style, share] of Object.entries(sharesOf(blend))) {
       if (share) addLayer(layer, map, matrices[style], height, width, size, share);
     }
     return layer;
   }
+  const layerOf = (index, blend) => spread(weightsOf(index), blend);
 
   // A canvas the size of the layer, coloured on a scale from 0 to `top`.
   function paint(index, blend, top) {
@@ -92,7 +93,7 @@ function readMaps(view) {
   }
 
   const leastBlend = matrices.native ? NATIVE : 0;
-  return { size, height, width, total, colours, leastBlend, weightsOf, layerOf, paint, evenShare };
+  return { size, height, width, total, colours, leastBlend, weightsOf, layerOf, spread, paint, evenShare };
 }
 
 // A canvas with one colour of `colours` (256, as RGBA) for each weight, on a scale from 0 to `top`.

@@ -5,6 +5,7 @@ const PANELS = {
   box: mountCards,
   tree: mountTree,
   relief: mountRelief,
+  probe: mountProbe,
   compare: mountCompare,
   takeaway: mountTakeaway,
 };

@@ -21,7 +21,7 @@ LANGUAGES = text.read_languages()
 KOREAN = LANGUAGES["ko"]
 HELD = re.compile(r"\{(\w+)\}")
 CALL = re.compile(r"(?<![\w.])(?:\w+\.)?t\(")
-NOT_ON_THE_PAGE = {"LANGUAGES_FOLDER", "FIRST_LANGUAGE", "TITLE", "API_DESCRIPTION"}
+NOT_ON_THE_PAGE = {"LANGUAGES_FOLDER", "FIRST_LANGUAGE", "TITLE", "API_DESCRIPTION", "PROBE_DESCRIPTION"}
 
 
 def sentences_of(language: str) -> dict[str, str]:
