@@ -6,11 +6,12 @@ import argparse
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from captioner.hub import HubAddress, Source, locate, source_argument
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -23,6 +24,7 @@ examples:
   python app.py                                the page on http://127.0.0.1:7860, this computer only
   python app.py --host 0.0.0.0 --port 8000     for everyone on the network
   python app.py --checkpoint my.safetensors    a model of your own (python -m captioner train --help)
+  python app.py --checkpoint hf://owner/name   a model on the Hugging Face Hub, fetched once
   SAYWHERE_PORT=8000 python app.py             the same as --port 8000
 """
 
@@ -33,7 +35,7 @@ class ServerOptions:
 
     host: str
     port: int
-    checkpoint: Path | None  # None: the one that comes with SayWhere
+    checkpoint: Source | None  # a file or an address on the Hub; None: the one that comes with SayWhere
     device: str
 
 
@@ -68,13 +70,21 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
     parser.add_argument("--port", type=_port, default=default("PORT", "7860"), help="1 to 65535 (default: 7860)")
     parser.add_argument(
         "--checkpoint",
-        type=Path,
+        type=source_argument,
         default=default("CHECKPOINT", "") or None,
-        help="model file (default: assets/saywhere.safetensors)",
+        help="model, a file or hf://owner/name[@revision] (default: assets/saywhere.safetensors)",
     )
     parser.add_argument("--device", default=default("DEVICE", "auto"), help="auto (default), cpu, cuda, ...")
     found = parser.parse_args(arguments)
     return ServerOptions(found.host, found.port, found.checkpoint, found.device)
+
+
+def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -> None:
+    """Before gradio is imported: nothing is reported, and nothing fetched but a checkpoint the operator named."""
+    environment["GRADIO_ANALYTICS_ENABLED"] = "False"
+    environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    if not isinstance(options.checkpoint, HubAddress):
+        environment["HF_HUB_OFFLINE"] = "1"
 
 
 def check_address(host: str, port: int) -> None:
@@ -97,10 +107,8 @@ def check_address(host: str, port: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load the model, serve the page until stopped; 0 when it ended well, 2 when it could not start."""
-    # Before gradio is imported: nothing is reported, nothing is fetched.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["HF_HUB_OFFLINE"] = "1"
     options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
+    close_doors(options, os.environ)
     try:
         check_address(options.host, options.port)  # before torch is imported: the answer comes at once
     except UnusableAddressError as problem:
@@ -134,7 +142,10 @@ def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
     from demo.callbacks import warm_up
 
     try:
-        captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
+        if isinstance(options.checkpoint, HubAddress):
+            sys.stdout.write(f"Fetching {options.checkpoint} from the Hugging Face Hub ...\n")
+            sys.stdout.flush()
+        captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
     except CaptionerError as problem:
         loaded.set_exception(problem)
         return str(problem)

@@ -1,4 +1,4 @@
-"""The command line: `python -m captioner caption | convert | train | average | calibrate | evaluate | probe`."""
+"""The command line: `python -m captioner caption | convert | train | average | calibrate | evaluate | bench | probe | push`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from captioner.commands import average, calibrate, caption, convert, evaluate, probe, train
+from captioner.commands import average, bench, calibrate, caption, convert, evaluate, probe, push, train
 from captioner.errors import CaptionerError
 
 DESCRIPTION = """\
@@ -19,7 +19,9 @@ Say what is in a photo and show where every word looked.
   average    average epochs of one training
   calibrate  teach a model to say when it is guessing
   evaluate   score a model on captioned photos
+  bench      measure speed and memory on this machine
   probe      measure what the experiments on maps are worth
+  push       put a checkpoint on the Hugging Face Hub
 
 Start with:  python -m captioner caption PHOTO.jpg
 """
@@ -31,9 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m captioner", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="{caption,convert,train,average,calibrate,evaluate,probe}"
+        dest="command", required=True, metavar="{caption,convert,train,average,calibrate,evaluate,bench,probe,push}"
     )
-    for module in (caption, convert, train, average, calibrate, evaluate, probe):
+    for module in (caption, convert, train, average, calibrate, evaluate, bench, probe, push):
         module.add_parser(commands)
     return parser
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from captioner.caption import write_whole
 from captioner.errors import PhotoError, SearchError
+from captioner.hub import locate, source_argument
 from captioner.search_options import PRESETS, SearchOptions
 from captioner.vocabulary import tokenize
 
@@ -45,7 +46,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--beam-width", type=int, default=5, metavar="K", help="hypotheses kept (default 5)")
     parser.add_argument(
-        "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
+        "--checkpoint",
+        type=source_argument,
+        default=None,
+        metavar="FILE",
+        help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
     parser.add_argument(
@@ -67,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
     search = SearchOptions.preset(options.preset, (options.beam_width,))  # refuses a bad width at once
     prefix = read_beginning(options.begin)
-    captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
+    captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
     if options.save is not None:
         make_folder(options.save)
     failures: list[PhotoError] = []

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from captioner.errors import DataError, SearchError
+from captioner.hub import locate, source_argument
 
 DESCRIPTION = """\
 Score a model on captioned photos with the official scorer (BLEU, METEOR, ROUGE-L, CIDEr), and report how varied its
@@ -33,7 +34,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--split", default="val", help="train, val (default) or test")
     parser.add_argument("--beam-width", default="1,3,5,10", metavar="K,K", help="widths to score (default 1,3,5,10)")
     parser.add_argument(
-        "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
+        "--checkpoint",
+        type=source_argument,
+        default=None,
+        metavar="FILE",
+        help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos described together")
@@ -79,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         options.grounding,
     )
     data = load_data(options.data)
-    captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
+    captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
     report = evaluate(captioner, data, chosen)
     print(report.table())
     if options.json is not None:

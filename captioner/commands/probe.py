@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.errors import DataError
+from captioner.hub import locate, source_argument
 
 if TYPE_CHECKING:
     from captioner.training.probing import ProbeReport
@@ -33,7 +34,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of photos with boxed phrases")
     parser.add_argument("--split", default="val", help="train, val (default) or test")
     parser.add_argument(
-        "--checkpoint", type=Path, default=None, metavar="FILE", help="model (default: the one shipped)"
+        "--checkpoint",
+        type=source_argument,
+        default=None,
+        metavar="FILE",
+        help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="only N photos, picked at random")
@@ -53,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     if options.limit is not None and options.limit < 1:
         raise DataError(f"expected a limit of 1 photo or more, got {options.limit}")
     examples = load_data(options.data).split(options.split)
-    captioner = Captioner.load(options.checkpoint or default_checkpoint(), options.device)
+    captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
     report = probe(captioner, examples, options.limit, options.seed)
     print(table(report))
     if options.json is not None:

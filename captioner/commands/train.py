@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from captioner.encoder import ENCODER_NAMES, RESNET_BLOCKS, EncoderOptions
+from captioner.hub import locate, source_argument
 from captioner.photo import PhotoSettings
 
 DESCRIPTION = """\
@@ -69,7 +70,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--run-dir", type=Path, default=Path("runs/train"), metavar="DIR", help="state, cache, log, curve"
     )
-    parser.add_argument("--start-from", type=Path, default=None, metavar="FILE", help="go on from this checkpoint")
+    parser.add_argument("--start-from", type=source_argument, default=None, metavar="FILE",
+                        help="go on from this checkpoint, a file or hf://owner/name[@revision]")  # fmt: skip
     parser.add_argument("--encoder", choices=ENCODER_NAMES, default="tf_efficientnet_lite2", help="which encoder")
     parser.add_argument("--output-stride", type=int, choices=(16, 32), default=32, help="photo pixels per cell side")
     parser.add_argument("--stretch", type=int, default=None, help="stretch the grid to N x N cells (the tutorial: 14)")
@@ -103,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
             data=tuple(options.data),
             out=options.out,
             run=options.run_dir,
-            start_from=options.start_from,
+            start_from=None if options.start_from is None else locate(options.start_from),
             encoder=EncoderOptions(options.encoder, options.output_stride, options.stretch),
             photo=PhotoSettings(
                 size=options.size,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import app
 from builders import tiny_checkpoint
 from captioner.checkpoint import save_checkpoint
+from captioner.hub import HubAddress
 
 
 @pytest.fixture
@@ -121,4 +123,32 @@ def test_from_a_shell_nothing_but_the_sentence_is_seen(busy_port: int) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("app.py: 127.0.0.1")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_checkpoint_may_lie_on_the_hub() -> None:
+    expected = HubAddress("owner", "name", "v1")
+    assert app.read_options(["--checkpoint", "hf://owner/name@v1"], {}).checkpoint == expected
+    assert app.read_options([], {"SAYWHERE_CHECKPOINT": "hf://owner/name@v1"}).checkpoint == expected
+
+
+def test_nothing_is_fetched_but_a_checkpoint_the_operator_named() -> None:
+    for arguments, offline in ((["--checkpoint", "hf://owner/name"], None), ([], "1"), (["--checkpoint", "a"], "1")):
+        environment: dict[str, str] = {}
+        app.close_doors(app.read_options(arguments, environment), environment)
+        assert environment.get("HF_HUB_OFFLINE") == offline
+        assert environment["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    kept = {"HF_HUB_OFFLINE": "1"}
+    app.close_doors(app.read_options(["--checkpoint", "hf://owner/name"], kept), kept)
+    assert kept["HF_HUB_OFFLINE"] == "1"
+
+
+def test_an_address_nobody_answers_at_is_one_sentence(free_port: int, tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    away = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+    command = [sys.executable, app.__file__, "--port", str(free_port), "--checkpoint", "hf://owner/name"]
+    done = subprocess.run(command, env={**kept, **away}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Fetching hf://owner/name from the Hugging Face Hub ..." in done.stdout
+    assert "hf://owner/name was never fetched and the Hub cannot be reached" in done.stderr
     assert done.stderr.count("\n") == 1
