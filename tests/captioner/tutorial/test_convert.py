@@ -12,19 +12,13 @@ from torch import nn
 
 from builders import photo
 from captioner.__main__ import main
+from captioner.bench.textbook import DecoderWithAttention, Encoder, tutorial_captions
 from captioner.captioner import Captioner
 from captioner.checkpoint import load_checkpoint, save_checkpoint
 from captioner.errors import CheckpointError
 from captioner.search_options import SearchOptions
 from captioner.tutorial.convert import convert_tutorial, read_word_map
-from tutorial_models import (
-    DecoderWithAttention,
-    Encoder,
-    save_tutorial,
-    tutorial_captions,
-    tutorial_modules,
-    word_map,
-)
+from tutorial_models import save_tutorial, tutorial_modules, word_map
 
 WIDTHS = (1, 3, 5, 10)
 
@@ -57,16 +51,17 @@ def compare(captioner: Captioner, encoder: Encoder, decoder: DecoderWithAttentio
     description = captioner.describe(shown, SearchOptions.preset("tutorial", WIDTHS))
     compared = 0
     for width in WIDTHS:
-        expected = tutorial_captions(encoder, decoder, shown, width, numbers["<start>"], numbers["<end>"])
+        told = tutorial_captions(encoder, decoder, shown, width, numbers["<start>"], numbers["<end>"])
+        expected = [sequence for sequence in told if sequence.finished]
         found = [caption for caption in description.at_width(width) if caption.finished]
-        assert [list(caption.words) for caption in found] == [[names[word] for word in told.words] for told in expected]
-        for caption, told in zip(found, expected, strict=True):
+        assert [list(caption.words) for caption in found] == [[names[word] for word in one.words] for one in expected]
+        for caption, one in zip(found, expected, strict=True):
             given = [*caption.log_probs.tolist(), caption.end_log_prob]
-            np.testing.assert_allclose(given, told.log_probs, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(given, one.log_probs, rtol=1e-4, atol=1e-4)
             np.testing.assert_allclose(
-                caption.attention, np.array(told.maps).reshape(caption.attention.shape), atol=1e-5
+                caption.attention, np.array(one.maps).reshape(caption.attention.shape), atol=1e-5
             )
-            assert caption.score == pytest.approx(told.total, rel=1e-4)
+            assert caption.score == pytest.approx(one.total, rel=1e-4)
         compared += len(found)
     return compared
 

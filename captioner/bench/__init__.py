@@ -1,0 +1,12 @@
+"""How fast and how frugal SayWhere is, measured beside a reference in the same process.
+
+what is asked        options.py
+  | weights for both models.py     random ones in the shape of the tutorial's, converted as any checkpoint is
+  | reference        textbook.py   the tutorial's modules and loop, plain on purpose; the oracle of the tests too
+  v
+pairs to compare     entries.py
+  | turn by turn     harness.py    ours, reference, ours, reference, ...: seconds and their ratios
+  | memory           memory.py     of a conversion, in a process of its own
+  v
+a table, a JSON      report.py     with the machine.py they were measured on
+"""

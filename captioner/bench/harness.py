@@ -1,0 +1,100 @@
+"""Two ways to the same answer, timed turn by turn: what slows the machine down for a while slows both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from captioner.errors import DataError
+
+Ours = TypeVar("Ours")
+Reference = TypeVar("Reference")
+
+
+@dataclass(frozen=True)
+class Pair(Generic[Ours, Reference]):
+    """What is compared.
+
+    Attributes:
+        name: in the table.
+        ours: run and timed.
+        reference: what it is measured against.
+        same: whether both gave the same answer; None where they are not meant to.
+    """
+
+    name: str
+    ours: Callable[[], Ours]
+    reference: Callable[[], Reference]
+    same: Callable[[Ours, Reference], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a pair did; the two tuples belong together, round by round.
+
+    Attributes:
+        name: of the pair.
+        ours, reference: seconds of every round, above 0.
+        same: whether both gave the same answer; None where that was not asked.
+    """
+
+    name: str
+    ours: tuple[float, ...]
+    reference: tuple[float, ...]
+    same: bool | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.ours) != len(self.reference) or len(self.ours) < 2:
+            raise DataError(
+                f"expected equally many rounds of both, 2 or more, got {len(self.ours)} and {len(self.reference)}"
+            )
+        if min(*self.ours, *self.reference) <= 0:
+            raise DataError(f"expected times above 0 s, got {min(*self.ours, *self.reference)}")
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """How many times as fast as the reference, in every round."""
+        return tuple(theirs / own for own, theirs in zip(self.ours, self.reference, strict=True))
+
+    @property
+    def quartiles(self) -> tuple[float, float, float]:
+        """Of the ratios; the one in the middle is the median."""
+        low, middle, high = statistics.quantiles(self.ratios, n=4, method="inclusive")
+        return low, middle, high
+
+    def record(self) -> dict[str, Any]:
+        """As plain JSON values; times in seconds."""
+        low, middle, high = self.quartiles
+        return {
+            "name": self.name,
+            "ratio": middle,
+            "ratio_quartiles": [low, high],
+            "ours_median": statistics.median(self.ours),
+            "reference_median": statistics.median(self.reference),
+            "ours": list(self.ours),
+            "reference": list(self.reference),
+            "same": self.same,
+        }
+
+
+def compare(pair: Pair[Ours, Reference], rounds: int, clock: Callable[[], float] = time.perf_counter) -> Comparison:
+    """Run both once untimed, to warm up and to compare their answers; then in turn, ours first.
+
+    Args:
+        rounds: turns of each, 2 or more.
+        clock: gives seconds.
+    """
+    answers = pair.ours(), pair.reference()
+    same = None if pair.same is None else pair.same(*answers)
+    ours, reference = [], []
+    for _ in range(rounds):
+        started = clock()
+        pair.ours()
+        between = clock()
+        pair.reference()
+        ours.append(between - started)
+        reference.append(clock() - between)
+    return Comparison(pair.name, tuple(ours), tuple(reference), same)

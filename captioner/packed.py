@@ -1,0 +1,101 @@
+"""Linear layers that answer a few rows quickly on a CPU: the same weights, laid out once as the processor reads them.
+
+A decoder step multiplies a handful of rows by large matrices, and reading those is all that takes time. Outside
+inference mode, on GPUs and where oneDNN is not to be had, these layers are PyTorch's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+SMALLEST = 1 << 19  # numbers of a matrix below which laying it out anew gains nothing
+ROWS = 8  # rows the layout is made for; it serves any number
+
+
+class PackedLinear(nn.Linear):
+    """`nn.Linear`, faster in inference mode."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, bias)
+        self._layout = Layout()
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.Linear's word)
+        """(..., inputs) to (..., outputs)."""
+        packed = self._layout.of((self.weight,), input)
+        return super().forward(input) if packed is None else multiply(input, packed, self.bias)
+
+
+class PackedLSTMCell(nn.LSTMCell):
+    """`nn.LSTMCell`, faster in inference mode: both of its products are one."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden)
+        self._layout = Layout()
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:  # noqa: A002
+        """Input (N, inputs), hidden and cell (N, hidden) to the next hidden and cell."""
+        packed = None if hx is None else self._layout.of((self.weight_ih, self.weight_hh), input)
+        if hx is None or packed is None:
+            return super().forward(input, hx)
+        read = torch.cat([input, hx[0]], dim=1)  # (N, inputs + hidden)
+        gates = multiply(read, packed, self.bias_ih + self.bias_hh)  # (N, 4 * hidden)
+        enter, keep, candidate, leave = gates.chunk(4, dim=1)  # (N, hidden) each, in PyTorch's order
+        cell = keep.sigmoid() * hx[1] + enter.sigmoid() * candidate.tanh()
+        return leave.sigmoid() * cell.tanh(), cell
+
+
+class Layout:
+    """Matrices side by side as oneDNN wants them, made when first asked for and anew when one was changed.
+
+    A change through `weight.data` is not seen; no part of SayWhere makes any. Copies start empty.
+    """
+
+    def __init__(self) -> None:
+        self._made_of: tuple[tuple[Tensor, int, int], ...] = ()
+        self._packed: Tensor | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Layout:
+        return Layout()
+
+    def __reduce__(self) -> tuple[type[Layout], tuple[()]]:
+        return Layout, ()
+
+    def of(self, weights: tuple[Tensor, ...], rows: Tensor) -> Tensor | None:
+        """The layout of weights (outputs, inputs each), or None where plain layers serve better.
+
+        Args:
+            rows: what they are to be multiplied by.
+        """
+        if not torch.is_inference_mode_enabled() or not _can_pack(weights, rows):
+            return None
+        made_of = tuple((weight, weight.data_ptr(), weight._version) for weight in weights)
+        same = len(made_of) == len(self._made_of) and all(
+            new[0] is old[0] and new[1:] == old[1:] for new, old in zip(made_of, self._made_of, strict=True)
+        )
+        if not same or self._packed is None:
+            whole = torch.cat([weight.detach() for weight in weights], dim=1)
+            self._packed = torch.ops.mkldnn._reorder_linear_weight(whole, ROWS)
+            self._made_of = made_of
+        return self._packed
+
+
+def multiply(rows: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
+    """(..., outputs) of rows (..., inputs) and a layout."""
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+    return product
+
+
+def _can_pack(weights: tuple[Tensor, ...], rows: Tensor) -> bool:
+    if sum(weight.numel() for weight in weights) < SMALLEST or not rows.numel():
+        return False
+    tensors = (rows, *weights)
+    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
+        return False
+    if torch.is_autocast_enabled("cpu") or any(weight.is_inference() for weight in weights):
+        return False
+    if not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:  # type: ignore[no-untyped-call]
+        return False
+    return all(hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise"))
