@@ -1,4 +1,4 @@
-"""The command line: `python -m captioner caption | convert | train | average | calibrate | evaluate | bench | probe | push`."""
+"""The command line, `python -m captioner COMMAND`: see DESCRIPTION below."""
 
 from __future__ import annotations
 
