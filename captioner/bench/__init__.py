@@ -8,5 +8,5 @@ pairs to compare     entries.py
   | turn by turn     harness.py    ours, reference, ours, reference, ...: seconds and their ratios
   | memory           memory.py     of a conversion, in a process of its own
   v
-a table, a JSON      report.py     with the machine.py they were measured on
+a table, a JSON      report.py     with a description of the machine; run.py is the whole
 """

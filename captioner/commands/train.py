@@ -19,8 +19,16 @@ learning curve are in the --run-dir folder. On several GPUs: torchrun --nproc-pe
 Needs the packages in captioner/training/requirements.txt.
 
   python -m captioner train --data flickr8k --out model.safetensors --run-dir runs/first
+
+The model of the well-known PyTorch captioning tutorial, a ResNet-101 whose 8 x 8 cells are stretched to 14 x 14; its
+ImageNet weights are downloaded by torchvision, once:
+
+  python -m captioner train --data coco --out coco.safetensors --run-dir runs/coco --encoder resnet101 \\
+    --tutorial-decoder --size 256 --detail 0 --stretch 14 --attention-dim 512 --doubly-stochastic 1 \\
+    --learning-rate 4e-4 --encoder-learning-rate 1e-4
 """
 
+RESNET_TUNE_FROM = 2  # the tutorial's: all but the stem and the first residual layer learn
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # flag, type, help; the defaults are those of TrainOptions.
@@ -79,8 +87,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--detail", type=int, default=224, help="reduce photos to this side first; 0 for no reduction")
     parser.add_argument("--from-scratch", action="store_true", help="start the encoder from random weights")
     parser.add_argument("--frozen", action="store_true", help="never train the encoder")
-    parser.add_argument("--tune-from", type=int, default=defaults["tune_from"], metavar="STAGE",
-                        help="first encoder stage that learns (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--tune-from",
+        type=int,
+        default=None,
+        metavar="STAGE",
+        help="first encoder stage that learns: of a ResNet 0 is the stem, 1 to 4 its residual layers, 5 none "
+        f"(default {RESNET_TUNE_FROM}, as in the tutorial); of EfficientNet-Lite 0 is the stem, then come its blocks "
+        f"(default {defaults['tune_from']})",
+    )
     parser.add_argument("--no-cache", action="store_true", help="run the frozen stages every epoch, keep nothing")
     parser.add_argument("--tune-depthwise", action="store_true", help="let depthwise convolutions learn too")
     parser.add_argument("--keep-epochs", action="store_true", help="keep every epoch's checkpoint in --run-dir")
@@ -115,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
                 resampling="bilinear" if resnet else "bicubic",
             ),
             pretrained=not options.from_scratch,
-            tune_from=None if options.frozen else options.tune_from,
+            tune_from=None if options.frozen else first_tuned(options.tune_from, resnet),
             cache_features=not options.no_cache,
             tune_depthwise=options.tune_depthwise,
             tutorial_decoder=options.tutorial_decoder,
@@ -128,3 +143,12 @@ def run(options: argparse.Namespace) -> int:
     )
     print(f"best validation CIDEr {progress.best_cider:.3f} at epoch {progress.best_epoch + 1}: {options.out}")
     return 0
+
+
+def first_tuned(asked: int | None, resnet: bool) -> int | None:
+    """The first stage that learns: what was asked for, else what suits the encoder."""
+    from captioner.training.options import TrainOptions
+
+    if asked is not None:
+        return asked
+    return RESNET_TUNE_FROM if resnet else TrainOptions.tune_from

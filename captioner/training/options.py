@@ -24,7 +24,8 @@ class TrainOptions:
         encoder: which encoder, and its grid.
         photo: how photos become pixels.
         pretrained: start the encoder from ImageNet weights.
-        tune_from: first encoder stage that learns; None keeps all of them frozen.
+        tune_from: first encoder stage that learns; None keeps all of them frozen. Of a ResNet, stage 0 is the stem
+            and stages 1 to 4 are its residual layers; the tutorial tunes from 2 on.
         cache_features: keep what the frozen stages give on disk instead of running them every epoch.
         epochs: passes over the training photos; the learning rate runs one cycle over all of them.
         frozen_epochs: epochs at the start in which the encoder does not learn yet.

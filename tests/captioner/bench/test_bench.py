@@ -13,7 +13,7 @@ from builders import photo
 from captioner.__main__ import main
 from captioner.bench import memory, run
 from captioner.bench.entries import speed_pairs
-from captioner.bench.harness import Comparison
+from captioner.bench.harness import Comparison, Pair
 from captioner.bench.memory import STATUS, MemoryUse, conversion_memory
 from captioner.bench.models import END, START, make_models, word_map
 from captioner.bench.options import BenchOptions, ModelSizes
@@ -32,11 +32,23 @@ def report() -> Report:
 
 
 def test_both_sides_say_the_same_in_every_pair() -> None:
-    report = run.bench(QUICK, photo(), lambda name: None)
-    assert [comparison.same for comparison in report.comparisons] == [True, True, None, True, True]
+    pairs = list(speed_pairs(QUICK, photo()))
+    assert len({pair.name for pair in pairs}) == 5
+    assert [pair.same and pair.same(pair.ours(), pair.reference()) for pair in pairs] == [True, True, None, True, True]
+
+
+def test_a_bench_times_every_pair_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [Pair("as ever", lambda: 1, lambda: 1, int.__eq__), Pair("another", lambda: 1, lambda: 2)]
+    monkeypatch.setattr(run, "speed_pairs", lambda options, photo: iter(pairs))
+    told: list[str] = []
+    report = run.bench(QUICK, photo(), told.append)
+    assert [(comparison.name, comparison.same) for comparison in report.comparisons] == [
+        ("as ever", True),
+        ("another", None),
+    ]
+    assert told == ["as ever", "another"]
     assert report.same
     assert all(len(comparison.ours) == 3 for comparison in report.comparisons)
-    assert len({comparison.name for comparison in report.comparisons}) == 5
     assert report.memory == ()
 
 
