@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.caption import write_whole
+from captioner.commands.model_flags import add_model_flags, load_model
 from captioner.errors import PhotoError, SearchError
-from captioner.hub import locate, source_argument
 from captioner.search_options import PRESETS, SearchOptions
 from captioner.vocabulary import tokenize
 
@@ -45,14 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--begin", default="", metavar="WORDS", help='begin every caption with these words: "a dog" (default: none)'
     )
     parser.add_argument("--beam-width", type=int, default=5, metavar="K", help="hypotheses kept (default 5)")
-    parser.add_argument(
-        "--checkpoint",
-        type=source_argument,
-        default=None,
-        metavar="FILE",
-        help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
-    )
-    parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
+    add_model_flags(parser)
     parser.add_argument(
         "--preset",
         choices=PRESETS,
@@ -66,13 +59,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Caption the photos; returns 0, or 2 when at least one of them could not be captioned."""
-    from captioner.captioner import Captioner
-    from captioner.checkpoint import default_checkpoint
     from captioner.photo import open_photo
 
     search = SearchOptions.preset(options.preset, (options.beam_width,))  # refuses a bad width at once
     prefix = read_beginning(options.begin)
-    captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
+    captioner = load_model(options)
     if options.save is not None:
         make_folder(options.save)
     failures: list[PhotoError] = []

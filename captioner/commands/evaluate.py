@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from captioner.commands.model_flags import add_model_flags, load_model
 from captioner.errors import DataError, SearchError
-from captioner.hub import locate, source_argument
 
 DESCRIPTION = """\
 Score a model on captioned photos with the official scorer (BLEU, METEOR, ROUGE-L, CIDEr), and report how varied its
@@ -33,14 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of captioned photos")
     parser.add_argument("--split", default="val", help="train, val (default) or test")
     parser.add_argument("--beam-width", default="1,3,5,10", metavar="K,K", help="widths to score (default 1,3,5,10)")
-    parser.add_argument(
-        "--checkpoint",
-        type=source_argument,
-        default=None,
-        metavar="FILE",
-        help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
-    )
-    parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
+    add_model_flags(parser)
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos described together")
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="only the first N photos")
     parser.add_argument("--tokenizer", default="ptb", help="ptb (official, needs Java; default) or simple")
@@ -67,8 +60,6 @@ def parse_widths(text: str) -> tuple[int, ...]:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate; returns the exit code."""
-    from captioner.captioner import Captioner
-    from captioner.checkpoint import default_checkpoint
     from captioner.training.data import load_data
     from captioner.training.evaluate import EvaluateOptions, evaluate
     from captioner.training.report import write_report
@@ -84,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
         options.grounding,
     )
     data = load_data(options.data)
-    captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
+    captioner = load_model(options)
     report = evaluate(captioner, data, chosen)
     print(report.table())
     if options.json is not None:

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from captioner.commands.model_flags import add_model_flags, load_model
 from captioner.errors import DataError
-from captioner.hub import locate, source_argument
 
 if TYPE_CHECKING:
     from captioner.training.probing import ProbeReport
@@ -33,14 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of photos with boxed phrases")
     parser.add_argument("--split", default="val", help="train, val (default) or test")
-    parser.add_argument(
-        "--checkpoint",
-        type=source_argument,
-        default=None,
-        metavar="FILE",
-        help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
-    )
-    parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
+    add_model_flags(parser)
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="only N photos, picked at random")
     parser.add_argument("--seed", type=int, default=0, help="of what is picked at random (default 0)")
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the report as JSON")
@@ -50,15 +43,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> int:
     """Probe and print; returns the exit code."""
     from captioner.caption import write_whole
-    from captioner.captioner import Captioner
-    from captioner.checkpoint import default_checkpoint
     from captioner.training.data import load_data
     from captioner.training.probing import probe
 
     if options.limit is not None and options.limit < 1:
         raise DataError(f"expected a limit of 1 photo or more, got {options.limit}")
     examples = load_data(options.data).split(options.split)
-    captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
+    captioner = load_model(options)
     report = probe(captioner, examples, options.limit, options.seed)
     print(table(report))
     if options.json is not None:

@@ -1,0 +1,35 @@
+"""Which model a command uses, and where it runs: the flags that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from captioner.hub import locate, source_argument
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioner
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """Add --checkpoint and --device."""
+    parser.add_argument(
+        "--checkpoint",
+        type=source_argument,
+        default=None,
+        metavar="FILE",
+        help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
+    )
+    parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
+
+
+def load_model(options: argparse.Namespace) -> Captioner:
+    """The captioner that those flags name.
+
+    Raises:
+        CheckpointError: it cannot be loaded or fetched, or the device is not to be had.
+    """
+    from captioner.captioner import Captioner
+    from captioner.checkpoint import default_checkpoint
+
+    return Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
