@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from captioner.commands import average, bench, calibrate, caption, convert, evaluate, probe, push, train
+from captioner.commands import average, bench, calibrate, caption, convert, evaluate, probe, push, train, watch
 from captioner.errors import CaptionerError
 
 DESCRIPTION = """\
@@ -16,6 +16,7 @@ Say what is in a photo and show where every word looked.
   caption    caption photos with a trained model
   convert    convert a checkpoint of the PyTorch captioning tutorial
   train      train a model on captioned photos
+  watch      add a finished model to the record of a training
   average    average epochs of one training
   calibrate  teach a model to say when it is guessing
   evaluate   score a model on captioned photos
@@ -33,9 +34,11 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m captioner", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="{caption,convert,train,average,calibrate,evaluate,bench,probe,push}"
+        dest="command",
+        required=True,
+        metavar="{caption,convert,train,watch,average,calibrate,evaluate,bench,probe,push}",
     )
-    for module in (caption, convert, train, average, calibrate, evaluate, bench, probe, push):
+    for module in (caption, convert, train, watch, average, calibrate, evaluate, bench, probe, push):
         module.add_parser(commands)
     return parser
 

@@ -19,6 +19,7 @@ from demo.callbacks import described, open_upload, read_preset
 from demo.comparison import describe_example
 from demo.grids import GridCache
 from demo.health import Checkup
+from demo.learning import learning_view
 from demo.probing import Subject, probe_view
 from demo.takeaway import draw_caption, open_record
 from demo.view import build_problem
@@ -50,26 +51,26 @@ class Answerer:
         self.uploads = uploads
         self.grids = GridCache()
         self._turn = threading.Lock()
-        self._checkup = Checkup(find_captioner)
+        self.checkup = Checkup(find_captioner)
 
     def answer(self, question: object) -> Answer:
         """The answer to a question, or a problem in its place; never raises for what a browser may send."""
         kind = question.get("kind") if isinstance(question, Mapping) else None
-        if not isinstance(question, Mapping) or not isinstance(kind, str) or kind not in (*ANSWERS, "health"):
+        if not isinstance(question, Mapping) or not isinstance(kind, str) or kind not in (*ANSWERS, *AT_ONCE):
             return build_problem(text.UNKNOWN_QUESTION)
-        if kind == "health":  # known already, or not yet: there is nothing to wait for
-            return self._checkup.view()
-        if not self._turn.acquire(timeout=MAX_WAIT):
+        needed = kind in ANSWERS
+        if needed and not self._turn.acquire(timeout=MAX_WAIT):
             return build_problem(text.BUSY)
         try:
-            return ANSWERS[kind](self, question)
+            return ANSWERS[kind](self, question) if needed else AT_ONCE[kind](self)
         except CaptionerError as problem:
             return build_problem(str(problem))
         except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
             LOG.exception("A question of the kind %s could not be answered.", kind)
             return build_problem(text.UNANSWERED)
         finally:
-            self._turn.release()
+            if needed:
+                self._turn.release()
 
 
 def continue_caption(answerer: Answerer, question: Question) -> View:
@@ -119,6 +120,11 @@ def probe(answerer: Answerer, question: Question) -> Answer:
     return probe_view(Subject(captioner, lambda: open_upload(answerer.uploads, upload), grid), question)
 
 
+# Known without the model: nobody waits for a turn.
+AT_ONCE: dict[str, Callable[[Answerer], Answer]] = {
+    "health": lambda answerer: answerer.checkup.view(),
+    "learning": lambda _: learning_view(),
+}
 ANSWERS: dict[str, Callable[[Answerer, Question], Answer]] = {
     "continue": continue_caption,
     "describe": describe_photo,

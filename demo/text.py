@@ -35,6 +35,7 @@ API_DESCRIPTION = (
     "every word, its probability, the gate, and the attention on the grid."
 )
 NO_PHOTO = "Give a photo: upload or paste one, or pick an example."
+NO_LEARNING = "No training was recorded for this page: record one with python -m captioner train --watch."
 PHOTO_GONE = "The photo is no longer on the server: upload it again."
 NOT_BASE64 = "The photo's data: address cannot be read: send a base64-encoded image or upload the file."
 NO_OUTSIDE_ADDRESS = "Photos are not fetched from other addresses: upload the file instead."

@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from captioner.encoder import ENCODER_NAMES, RESNET_BLOCKS, EncoderOptions
+from captioner.errors import DataError
 from captioner.hub import locate, source_argument
 from captioner.photo import PhotoSettings
+
+if TYPE_CHECKING:
+    from captioner.training.watching import WatchOptions
 
 DESCRIPTION = """\
 Train a captioner on folders of captioned photos (captions.json and images/, or a Karpathy JSON and its photos).
@@ -101,6 +106,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--keep-epochs", action="store_true", help="keep every epoch's checkpoint in --run-dir")
     parser.add_argument("--tutorial-decoder", action="store_true", help="the tutorial's decoder, without our options")
     parser.add_argument("--compile", action="store_true", help="speed up with torch.compile")
+    parser.add_argument(
+        "--watch",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="caption the photos of DIR again and again while it learns: learning.json in --run-dir",
+    )
+    parser.add_argument(
+        "--watch-at", default=None, metavar="STEPS", help="when: 0,10,30 and epochs' ends (default 0,1,2,3,5,7,10,...)"
+    )
     parser.add_argument("--name", default="saywhere", help="the model's name")
     parser.add_argument("--trained-on", default="", help="one line about the photos, shown on the page")
     for name, kind, explanation in NUMBERS:
@@ -136,6 +151,7 @@ def run(options: argparse.Namespace) -> int:
             tutorial_decoder=options.tutorial_decoder,
             compile=options.compile,
             keep_epochs=options.keep_epochs,
+            watch=watched(options.watch, options.watch_at),
             name=options.name,
             trained_on=options.trained_on or "the photos of " + ", ".join(folder.name for folder in options.data),
             **{name: getattr(options, name) for name, _, _ in NUMBERS},
@@ -152,3 +168,14 @@ def first_tuned(asked: int | None, resnet: bool) -> int | None:
     if asked is not None:
         return asked
     return RESNET_TUNE_FROM if resnet else TrainOptions.tune_from
+
+
+def watched(folder: Path | None, steps: str | None) -> WatchOptions | None:
+    """What the flags say about watching."""
+    from captioner.training.watching import WatchOptions, read_steps
+
+    if folder is None:
+        if steps is not None:
+            raise DataError("expected --watch DIR with --watch-at: name the folder of the photos to caption")
+        return None
+    return WatchOptions(folder) if steps is None else WatchOptions(folder, read_steps(steps))

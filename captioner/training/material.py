@@ -108,7 +108,7 @@ def _reward(rows: Sequence[Sequence[Row]]) -> CiderReward:
 def provenance(options: TrainOptions, material: Material, epoch: int) -> dict[str, Any]:
     """What the checkpoint of an epoch (from 0) says about where it comes from; no paths."""
     told = [example.captions for example in material.examples if example.split == "train"]
-    paths = ("data", "out", "run", "start_from", "trained_on", "name")
+    paths = ("data", "out", "run", "start_from", "watch", "trained_on", "name")
     return {
         "options": {name: value for name, value in asdict(options).items() if name not in paths},
         "encoder_start": material.start.source,

@@ -9,6 +9,7 @@ from pathlib import Path
 from captioner.encoder import EncoderOptions
 from captioner.errors import DataError
 from captioner.photo import PhotoSettings
+from captioner.training.watching import WatchOptions
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class TrainOptions:
         compile: let torch.compile fuse the frozen stages and the attention (about twice as fast on CPUs).
         keep_epochs: keep the checkpoint of every epoch in `run`, to be averaged (see `average_checkpoints`).
         save_minutes: how often resumable state is written.
+        watch: photos to caption now and then while the model learns, and when (see watching.py); None for none.
         name: the model's name, in its card.
         trained_on: one line about the photos it learnt from, in its card.
     """
@@ -100,6 +102,7 @@ class TrainOptions:
     compile: bool = False
     keep_epochs: bool = False
     save_minutes: float = 5.0
+    watch: WatchOptions | None = None
     name: str = "saywhere"
     trained_on: str = "the photos given to train"
 

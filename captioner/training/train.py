@@ -21,6 +21,7 @@ from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, ModelCard, save_checkpoint
 from captioner.decoder import compare
 from captioner.errors import DataError
+from captioner.learning import Learning
 from captioner.training.batches import Batch, hide_words
 from captioner.training.curve import draw_curve
 from captioner.training.material import make_material, provenance
@@ -30,6 +31,7 @@ from captioner.training.options import TrainOptions
 from captioner.training.reward import CiderReward
 from captioner.training.self_critical import advantages, sample_captions, sampled_batch, score_samples
 from captioner.training.validation import validate
+from captioner.training.watching import Watcher
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Progress:
     batch: int = 0
     best_cider: float = -1.0
     best_epoch: int = -1
+    steps: int = 0
 
 
 class EpochLosses(NamedTuple):
@@ -78,12 +81,22 @@ class Run:
             self.model.decoder.attention.compare = torch.compile(compare, dynamic=True)
         self.average.to(self.accelerator.device)
         self.prepared, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
+        self.watcher = self._watcher()
         self.progress = Progress()
         self.saved_at = time.monotonic()
+
+    def _watcher(self) -> Watcher | None:
+        options, grid = self.options.watch, self.material.batches.grid
+        if options is None or not self.accelerator.is_main_process:
+            return None
+        names = tuple(photo.name for photo in options.photos)
+        before = Learning(names, grid, self.options.photos_per_batch, self.options.trained_on)
+        return Watcher(options, self.options.run / "learning.json", before)
 
     def run(self) -> Progress:
         """Train until the last epoch or until validation stops improving; the best epoch is in `options.out`."""
         self._resume()
+        self._watch(None, ends=False)
         while self.progress.epoch < self.options.epochs:
             if self.progress.epoch - self.progress.best_epoch > self.options.patience and self.progress.best_epoch >= 0:
                 break
@@ -128,8 +141,10 @@ class Run:
                 continue
             losses.append(self._step(batches, number))
             recent = losses[-20:]
-            bar.set_postfix(nats=f"{sum(loss.words for loss in recent) / len(recent):.3f}", refresh=False)
-            self.progress = replace(self.progress, batch=number + 1)
+            nats = sum(loss.words for loss in recent) / len(recent)
+            bar.set_postfix(nats=f"{nats:.3f}", refresh=False)
+            self.progress = replace(self.progress, batch=number + 1, steps=self.progress.steps + 1)
+            self._watch(nats, ends=number + 1 == len(steps))
             if time.monotonic() - self.saved_at > options.save_minutes * 60:
                 self._save_state()
         losses = losses or [EpochLosses(0.0, 0.0)]  # the run was stopped between the last step and validation
@@ -209,7 +224,7 @@ class Run:
 
     def _validate(self, losses: EpochLosses, seconds: float) -> None:
         """Caption the validation photos with the averaged weights; keep them if they are the best so far."""
-        captioner = self.captioner()
+        captioner = self.captioner(self.average.module)
         validation = validate(captioner, self.source, self.material.examples, self.accelerator.device)
         record = {
             "epoch": self.progress.epoch + 1,
@@ -229,14 +244,19 @@ class Run:
         if self.options.keep_epochs:
             self._save_checkpoint(captioner, record, self.options.run / f"epoch-{record['epoch']}.safetensors")
 
-    def captioner(self) -> Captioner:
-        """A captioner with the averaged weights, apart from the run."""
-        averaged = self.average.module
-        assert isinstance(averaged, TrainingModel)
+    def _watch(self, nats: float | None, ends: bool) -> None:
+        """Let the watcher caption its photos if it is time; with the weights as they are, not their average."""
+        steps = self.progress.steps
+        if self.watcher is not None and self.watcher.due(steps, ends):
+            self.watcher.look(self.captioner(self.model), steps, nats)
+
+    def captioner(self, model: torch.nn.Module) -> Captioner:
+        """A captioner with the weights of `model`, apart from the run."""
+        assert isinstance(model, TrainingModel)
         card = ModelCard(
             self.options.name, self.options.trained_on, provenance(self.options, self.material, self.progress.epoch)
         )
-        encoder, decoder = copy.deepcopy(averaged.encoder), copy.deepcopy(averaged.decoder)
+        encoder, decoder = copy.deepcopy(model.encoder), copy.deepcopy(model.decoder)
         decoder.attention.compare = compare
         checkpoint = Checkpoint(encoder, decoder.eval(), self.vocabulary, self.start.photo, card)
         return Captioner(checkpoint, str(self.accelerator.device))

@@ -6,6 +6,7 @@ const PANELS = {
   tree: mountTree,
   relief: mountRelief,
   probe: mountProbe,
+  learning: mountLearning,
   compare: mountCompare,
   takeaway: mountTakeaway,
 };
