@@ -33,7 +33,7 @@ class Telling:
     """What was said of one photo at one moment: T words, with where each of them looked on the H x W grid.
 
     Attributes:
-        words: T words, 1 or more.
+        words: T words, none where it stopped at once.
         log_probs: (T,) natural-log probability of each word given those before it, <= 0.
         gate: (T,) mean of the gate, 0 to 1.
         peaks: (T,) highest weight of each map, above 0 to 1.
@@ -55,7 +55,7 @@ class Telling:
 
     def __post_init__(self) -> None:
         count, shape = len(self.words), self.fractions.shape
-        if not count or not all(isinstance(word, str) for word in self.words):
+        if not all(isinstance(word, str) for word in self.words):
             raise RecordError(f"expected words, got {self.words}")
         if self.fractions.dtype != np.uint8 or len(shape) != 3 or shape[0] != count:
             raise RecordError(f"expected 8-bit maps ({count}, height, width), got {self.fractions.dtype} {shape}")

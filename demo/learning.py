@@ -75,7 +75,7 @@ def _starts(learning: Learning, place: int) -> list[int]:
 def _photo_view(learning: Learning, place: int, photo: Image.Image, smooth: Projection) -> dict[str, Any]:
     layer = scaled(photo.size, LAYER_SIDE)
     maps = _maps(learning, place)
-    peak = float(maps.max())
+    peak = float(maps.max(initial=0.0)) or 1.0
     return {
         "key": f"example_{Path(learning.photos[place]).stem}",
         "photo": pack_photo(photo, layer),
@@ -106,5 +106,5 @@ def _telling_view(telling: Telling, start: int, smooth: Projection) -> dict[str,
         "finished": telling.finished,
         "first": first_word(telling.words, cells),
         "smooth": smooth.highest(maps),
-        "cells": float(maps.max()),
+        "cells": float(maps.max(initial=0.0)),
     }

@@ -85,12 +85,13 @@ function learningPicture(desk, reel) {
     const view = reel.record.photos[reel.photo];
     maps[reel.photo] = maps[reel.photo] || readMaps(view);
     const { size, paint } = maps[reel.photo];
-    const word = reel.telling().words[reel.word];
+    const word = reel.telling().words[reel.word]; // none where the model stopped at once
     const blend = Math.max(0, desk.state.blend);
     if (photo.getAttribute("src") !== view.photo.address) photo.setAttribute("src", view.photo.address);
     frame.style.aspectRatio = `${size.width} / ${size.height}`;
     canvas.width = size.width;
     canvas.height = size.height;
+    if (!word) return;
     canvas.getContext("2d").drawImage(paint(word.map, blend, topOf(reel.telling(), blend)), 0, 0);
     const values = { word: word.word, cells: cellCount(word.cells), total: maps[reel.photo].total };
     canvas.setAttribute("aria-label", desk.t("learning_map", { ...values, photo: desk.t(view.key) }));
@@ -105,7 +106,7 @@ function learningWords(desk, reel) {
   const facts = make("p", "sw-learning-facts");
   let shown = null;
   const move = (place, focus) => {
-    const count = reel.telling().words.length;
+    const count = reel.telling().words.length || 1;
     reel.go({ word: (place + count) % count });
     if (focus) list.children[reel.word].focus({ preventScroll: true });
   };
@@ -132,8 +133,8 @@ function learningWords(desk, reel) {
       node.tabIndex = place === reel.word ? 0 : -1;
     });
     const word = shown.words[reel.word];
-    const values = { word: word.word, probability: percent(word.probability), cells: cellCount(word.cells), total: reel.record.cells };
-    facts.textContent = desk.t("learning_word", values);
+    if (!word) facts.textContent = desk.t("learning_silent");
+    else facts.textContent = desk.t("learning_word", { word: word.word, probability: percent(word.probability), cells: cellCount(word.cells), total: reel.record.cells });
   });
   return make("div", null, [list, facts]);
 }

@@ -19,10 +19,12 @@ from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
 from captioner.encoder import EncoderOptions
 from captioner.errors import DataError
+from captioner.learning import Learning
 from captioner.photo import PhotoSettings, open_photo
 from captioner.training.data import load_data
 from captioner.training.options import TrainOptions
 from captioner.training.train import EpochLosses, Progress, Run, train
+from captioner.training.watching import WatchOptions
 
 ROOT = Path(__file__).parents[2]
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220), "white": (240, 240, 240)}
@@ -85,6 +87,15 @@ def log_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
+def watched_photos(folder: Path) -> Path:
+    """A folder of two photos and a file that is none."""
+    (folder / "watched").mkdir(parents=True)
+    photo(90, 60).save(folder / "watched" / "one.png")
+    photo(60, 90).save(folder / "watched" / "two.jpg")
+    (folder / "watched" / "boxes.json").write_text("{}")
+    return folder / "watched"
+
+
 def options(shapes: Path, run: Path) -> TrainOptions:
     return TrainOptions(
         data=(shapes,),
@@ -133,6 +144,7 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, broken = options(shapes, tmp_path / "whole"), options(shapes, tmp_path / "broken")
+    broken = replace(broken, watch=WatchOptions(watched_photos(tmp_path), (0, 1, 4)))
     train(whole)
     batches = 0
     plain = Run._step
@@ -154,8 +166,14 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
     left = torch.load(whole.run / "state.pt", weights_only=True)
     right = torch.load(broken.run / "state.pt", weights_only=True)
     assert left["progress"] == right["progress"]
-    for name, tensor in left["model"].items():
+    for name, tensor in left["model"].items():  # watching changes nothing
         torch.testing.assert_close(tensor, right["model"][name], rtol=1e-4, atol=1e-5)
+    seen = Learning.load(broken.run / "learning.json")
+    assert seen.photos == ("one.png", "two.jpg")
+    assert seen.steps == (0, 1, 3, 4, 6)  # an epoch has three
+    assert seen.moments[0].nats is None
+    assert seen.moments[-1].nats is not None
+    assert (seen.photos_per_step, seen.grid) == (4, (4, 4))
 
 
 def test_a_run_stopped_while_it_validates_validates_when_it_goes_on(
