@@ -122,9 +122,13 @@ def options(shapes: Path, run: Path) -> TrainOptions:
     )
 
 
-def test_a_run_overfits_a_dozen_photos(shapes: Path, tmp_path: Path) -> None:
+def test_a_run_overfits_a_dozen_photos(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = replace(options(shapes, tmp_path), epochs=40, frozen_epochs=40, patience=40)
-    progress = train(chosen)
+    drawn: list[Path] = []
+    with monkeypatch.context() as patch:  # it is drawn after every epoch, which is most of the time here
+        patch.setattr("captioner.training.train.draw_curve", lambda log, picture: drawn.append(picture))
+        progress = train(chosen)
+    assert drawn == [tmp_path / "curve.png"] * 40
     assert progress.best_cider > 5  # 10 is a perfect match
     captioner = Captioner.load(chosen.out)
     right = 0
@@ -135,7 +139,6 @@ def test_a_run_overfits_a_dozen_photos(shapes: Path, tmp_path: Path) -> None:
     log = log_of(tmp_path)
     assert log[0]["train_nats"] > 2 > 0.9 > log[-1]["train_nats"]
     assert log[0]["train_pointing"] == log[0]["train_reward"] == 0  # nobody drew boxes, nothing was sampled
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert captioner.card.provenance["photos"] == 12
     assert captioner.card.provenance["captions"] == 24
 
@@ -162,6 +165,7 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
         with pytest.raises(KeyboardInterrupt):
             train(eager)
     assert Captioner.load(eager.out).card.provenance["epoch"] == 1
+    assert (broken.run / "curve.png").read_bytes().startswith(b"\x89PNG")
     train(eager)
     left = torch.load(whole.run / "state.pt", weights_only=True)
     right = torch.load(broken.run / "state.pt", weights_only=True)
