@@ -89,7 +89,10 @@ class Captioner:
         """
         if not photos:
             raise PhotoError("expected at least one photo, got none: give one")
-        pixels = torch.stack([prepare_photo(photo, self.photo_settings) for photo in photos])  # (P, 3, S, S)
+        return self.encode_pixels(torch.stack([prepare_photo(photo, self.photo_settings) for photo in photos]))
+
+    def encode_pixels(self, pixels: Tensor) -> FeatureGrid:
+        """The feature grid of P photos prepared already, (P, 3, S, S) (see `prepare_photo`)."""
         with torch.inference_mode():
             grid: FeatureGrid = self.encoder(pixels.to(self.device))
         return grid

@@ -34,6 +34,19 @@ MAX_SIDE = 20_000
 MIN_SIDE = 8
 RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 MAX_BYTES = 400_000_000  # more than MAX_PIXELS of 16-bit red, green, blue and alpha need
+PHOTO_ENDINGS = (
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".heic",
+    ".heif",
+    ".jpeg",
+    ".jpg",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".webp",
+)  # of file names in a folder
 
 
 @dataclass(frozen=True)

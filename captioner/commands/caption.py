@@ -27,6 +27,7 @@ Caption photos. Each gets a table of its alternatives, best first: rank, score, 
   python -m captioner caption *.jpg --beam-width 10 --json
   python -m captioner caption beach.jpg --begin "a dog"     how it goes on from there
   python -m captioner caption beach.jpg --save out     the maps as out/beach.png, the record as out/beach.json
+  python -m captioner caption FOLDER --batch captions.jsonl   thousands; the same command goes on after a stop
 """
 
 GUESSING = "(guessing: this photo is unlike those the model has seen)"
@@ -40,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photo files")
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photo files; folders with --batch")
     parser.add_argument(
         "--begin", default="", metavar="WORDS", help='begin every caption with these words: "a dog" (default: none)'
     )
@@ -54,6 +55,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo and line")
     parser.add_argument("--save", type=Path, default=None, metavar="DIR", help="write overlay sheets and records here")
+    parser.add_argument("--batch", type=Path, default=None, metavar="FILE", help="add a JSON line a photo to this file")
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos run together (default 16)")
+    parser.add_argument("--maps", action="store_true", help="with --batch: attention of the best caption's words, too")
     parser.set_defaults(run_command=run)
 
 
@@ -63,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
 
     search = SearchOptions.preset(options.preset, (options.beam_width,))  # refuses a bad width at once
     prefix = read_beginning(options.begin)
+    if options.batch is not None:
+        return run_batch(options, search)
     captioner = load_model(options)
     if options.save is not None:
         make_folder(options.save)
@@ -80,6 +86,19 @@ def run(options: argparse.Namespace) -> int:
             save(description, photo, options.beam_width, options.save, path.stem)
     if failures:
         raise PhotoError("\n".join(str(problem) for problem in failures))
+    return 0
+
+
+def run_batch(options: argparse.Namespace, search: SearchOptions) -> int:
+    """Caption a collection; returns 0, photos that cannot be used have a line of their own that says why."""
+    from captioner.collection import CollectionOptions, caption_collection, find_photos
+
+    chosen = CollectionOptions(search, options.batch_size, maps=options.maps)
+    if options.begin or options.json or options.save is not None:
+        raise SearchError("expected --batch without --begin, --json and --save: its lines hold the captions")
+    photos = list(find_photos(options.photos))
+    tally = caption_collection(load_model(options), photos, options.batch, chosen)
+    print(f"{tally.captioned} captioned, {tally.refused} refused, {tally.kept} there already: {options.batch}")
     return 0
 
 

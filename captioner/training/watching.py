@@ -19,10 +19,9 @@ from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
 from captioner.errors import DataError, RecordError
 from captioner.learning import Learning, Moment, Telling
-from captioner.photo import open_photo
+from captioner.photo import PHOTO_ENDINGS, open_photo
 
 WIDTH = 3  # of the beam
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 DEFAULT_AT = (0, 1, 2, 3, 5, 7, *(digit * 10**power for power in range(6) for digit in (10, 15, 20, 30, 50, 70)))
 
 
@@ -45,7 +44,7 @@ class WatchOptions:
         if not self.at or self.at[0] < 0 or any(before >= after for before, after in pairwise(self.at)):
             raise DataError(f"expected --watch-at with rising steps of 0 or more, got {','.join(map(str, self.at))}")
         if not self.photos:
-            raise DataError(f"expected photos ({', '.join(ENDINGS)}) in {self.folder.name}, got none")
+            raise DataError(f"expected photos ({', '.join(PHOTO_ENDINGS)}) in {self.folder.name}, got none")
 
     @property
     def photos(self) -> tuple[Path, ...]:
@@ -56,7 +55,7 @@ class WatchOptions:
 def photos_in(folder: Path) -> tuple[Path, ...]:
     """The photos of a folder by name; none where there is no such folder."""
     found = folder.iterdir() if folder.is_dir() else ()
-    return tuple(sorted(path for path in found if path.suffix.lower() in ENDINGS))
+    return tuple(sorted(path for path in found if path.suffix.lower() in PHOTO_ENDINGS))
 
 
 def read_steps(text: str) -> tuple[int, ...]:
