@@ -47,7 +47,7 @@ function makeReel(record) {
 function showLearning(desk, record) {
   const reel = makeReel(record);
   const words = make("div", "sw-learning-side", [
-    learningPhotos(desk, reel), learningWords(desk, reel), ...learningTime(desk, reel), learningCurve(desk, reel),
+    learningPhotos(desk, reel), ...learningTime(desk, reel), learningWords(desk, reel), learningCurve(desk, reel),
   ]);
   return [
     help(desk.t("learning_intro", { trained_on: record.trained_on })),
