@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from captioner.caption import Caption, Floats, effective_cells, write_whole
 from captioner.errors import RecordError
-from captioner.records import floats
+from captioner.records import floats, rounded
 
 LEARNING_FORMAT = "saywhere-learning-1"
 LARGEST = 10_000_000  # bytes of a record
@@ -84,7 +84,7 @@ class Telling:
 
     def to_record(self) -> dict[str, Any]:
         """What can be written as JSON."""
-        numbers = {name: _short(getattr(self, name)) for name in ("log_probs", "gate", "peaks", "cells")}
+        numbers = {name: rounded(getattr(self, name)) for name in ("log_probs", "gate", "peaks", "cells")}
         maps = base64.b64encode(self.fractions.tobytes()).decode("ascii")
         return {"words": list(self.words), **numbers, "maps": maps, "finished": self.finished}
 
@@ -222,7 +222,3 @@ def _moment_record(moment: Moment) -> dict[str, Any]:
 def _read_moment(record: Mapping[str, Any], grid: tuple[int, int]) -> Moment:
     tellings = tuple(Telling.from_record(telling, grid) for telling in record["tellings"])
     return Moment(tellings, *(record[name] for name in ("step", "nats", "model")))
-
-
-def _short(values: Sequence[float] | Floats) -> list[float]:
-    return [float(f"{value:.{ROUNDED}g}") for value in np.asarray(values, np.float64).tolist()]

@@ -95,7 +95,6 @@ def _telling_view(telling: Telling, start: int, smooth: Projection) -> dict[str,
         {
             "word": word,
             "probability": round(float(np.exp(telling.log_probs[index])), 4),
-            "gate": round(float(telling.gate[index]), 4),
             "cells": round(cells[index], 2),
             "map": start + index,
         }
