@@ -18,6 +18,7 @@ from captioner.checkpoint import Checkpoint, load_checkpoint
 from captioner.decoder import DecoderState
 from captioner.encoder import FeatureGrid
 from captioner.errors import CheckpointError, PhotoError, SearchError
+from captioner.folded import fold
 from captioner.gaze import Gaze
 from captioner.glimpses import Glimpses
 from captioner.inside import Inside, look_inside
@@ -33,14 +34,15 @@ class Captioner:
     Args:
         checkpoint: the model's parts.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
+        precision: of the encoder, "float32" or "bfloat16" (see `fold`).
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: str = "float32") -> None:
         try:
             self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
             if self.device.type == "meta":  # torch's device without memory: it computes shapes, no captions
                 raise RuntimeError("no memory")
-            self.encoder = checkpoint.encoder.to(self.device).to(memory_format=torch.channels_last)
+            self.encoder = fold(checkpoint.encoder, precision).to(self.device)
             self.decoder = checkpoint.decoder.to(self.device).eval()
         except (RuntimeError, AssertionError) as problem:
             raise CheckpointError(f"the device {device!r} cannot be used here: choose cpu") from problem
@@ -50,13 +52,14 @@ class Captioner:
         self.familiarity = checkpoint.familiarity
 
     @classmethod
-    def load(cls, path: Path | str, device: str = "auto") -> Captioner:
+    def load(cls, path: Path | str, device: str = "auto", precision: str = "float32") -> Captioner:
         """Read a checkpoint file.
 
         Raises:
             CheckpointError: the file is no checkpoint, or the device is not to be had.
+            EncoderError: there is no such precision.
         """
-        return cls(load_checkpoint(Path(path)), device)
+        return cls(load_checkpoint(Path(path)), device, precision)
 
     def describe(
         self, photo: Image.Image, options: SearchOptions | None = None, prefix: Sequence[str] = ()
@@ -192,7 +195,7 @@ class Captioner:
 
     def _steered(self, gaze: Gaze, grid: FeatureGrid) -> Callable[[Tensor, DecoderState], StepResult]:
         """A step that looks where the gaze says; for one search, whose steps it counts."""
-        weights = gaze.on_grid(grid.height, grid.width).to(self.device)  # (L,)
+        weights = torch.from_numpy(gaze.on_grid(grid.height, grid.width)).to(self.device)  # (L,)
         places = itertools.count()
 
         def step(token_ids: Tensor, state: DecoderState) -> StepResult:

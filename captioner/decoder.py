@@ -168,7 +168,7 @@ class AttentionDecoder(nn.Module):
         self.lstm = PackedLSTMCell(e + d, h)
         if options.deep_output:
             self.output_hidden = nn.Linear(h, e)
-            self.output_context = nn.Linear(d, e, bias=False)
+            self.output_context = PackedLinear(d, e, bias=False)
         self.output = PackedLinear(e if options.deep_output else h, v)
         if options.tied_embeddings:
             self.output.weight = self.embedding.weight

@@ -1,7 +1,7 @@
 """Pixels to feature grid: a convolutional network without its pooling and linear layers.
 
 Two families, chosen by name in the checkpoint: residual networks (torchvision), of which `resnet101` is the
-tutorial's, and EfficientNet-Lite (timm), the small default. Both are held as a list of stages, so that training can
+tutorial's, and EfficientNet-Lite, the small default. Both are held as a list of stages, so that training can
 freeze the first ones, cache what they give, and fine-tune the rest.
 """
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from captioner.efficientnet import SCALES, efficientnet_lite_stages
 from captioner.errors import EncoderError
 
-EFFICIENTNET_LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}  # blocks of a layer
-ENCODER_NAMES = (*RESNET_BLOCKS, *EFFICIENTNET_LITE)
+ENCODER_NAMES = (*RESNET_BLOCKS, *SCALES)
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,10 @@ class Encoder(nn.Module):
     def __init__(self, options: EncoderOptions) -> None:
         super().__init__()
         self.options = options
-        build = _resnet_stages if options.name in RESNET_BLOCKS else _efficientnet_lite_stages
-        self.stages, self.channels = build(options)
+        if options.name in RESNET_BLOCKS:
+            self.stages, self.channels = _resnet_stages(options)
+        else:
+            self.stages, self.channels = efficientnet_lite_stages(options.name, options.output_stride)
         self.train(False)
 
     def train(self, mode: bool = True) -> Encoder:
@@ -145,21 +147,9 @@ class Encoder(nn.Module):
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
 
-def _efficientnet_lite_stages(options: EncoderOptions) -> tuple[nn.ModuleList, int]:
-    """Stem, every inverted-residual block, and the 1 x 1 head convolution."""
-    import timm  # a second to import: only when such a model is built
-
-    network: nn.Module = timm.create_model(options.name, pretrained=False, output_stride=options.output_stride)
-    named = dict(network.named_children())
-    blocks = [block for stage in named["blocks"].children() for block in stage.children()]
-    stem = nn.Sequential(named["conv_stem"], named["bn1"])
-    head = nn.Sequential(named["conv_head"], named["bn2"])
-    return nn.ModuleList([stem, *blocks, head]), 1280
-
-
 def _resnet_stages(options: EncoderOptions) -> tuple[nn.ModuleList, int]:
     """Stem and four residual stages, as torchvision builds them: five stages."""
-    from torchvision.models.resnet import Bottleneck, ResNet
+    from torchvision.models.resnet import Bottleneck, ResNet  # seconds to import: only when such a model is built
 
     # torchvision's Bottleneck widens by width_per_group / 64, so the class itself gives the narrow variant's inner
     # layers; its outer channels stay at 64 * 4 .. 512 * 4.

@@ -6,9 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from captioner.errors import SearchError
 
@@ -40,7 +38,7 @@ class Gaze:
         """Whether it holds for this step."""
         return self.step is None or self.step == step
 
-    def on_grid(self, height: int, width: int) -> Tensor:
+    def on_grid(self, height: int, width: int) -> NDArray[np.float32]:
         """(L,) float32, summing to 1, for a grid of that size.
 
         Raises:
@@ -48,5 +46,6 @@ class Gaze:
         """
         if self.weights.shape != (height, width):
             raise SearchError(f"expected a gaze on {height} x {width} cells, got {self.weights.shape}")
-        weights = torch.from_numpy(np.ascontiguousarray(self.weights)).double().flatten()
-        return (weights / weights.sum()).float()
+        weights = self.weights.astype(np.float64).ravel()
+        scaled: NDArray[np.float32] = (weights / weights.sum()).astype(np.float32)
+        return scaled

@@ -6,12 +6,14 @@ inference mode, on GPUs and where oneDNN is not to be had, these layers are PyTo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 SMALLEST = 1 << 19  # numbers of a matrix below which laying it out anew gains nothing
+ONEDNN = ("_reorder_linear_weight", "_linear_pointwise")  # of torch.ops.mkldnn
 ROWS = 8  # rows the layout is made for; it serves any number
 
 
@@ -24,8 +26,9 @@ class PackedLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.Linear's word)
         """(..., inputs) to (..., outputs)."""
-        packed = self._layout.of((self.weight,), input)
-        return super().forward(input) if packed is None else multiply(input, packed, self.bias)
+        if not _can_pack((self.weight,), input):
+            return super().forward(input)
+        return multiply(input, self._layout.of((self.weight,), lambda: side_by_side((self.weight,))), self.bias)
 
 
 class PackedLSTMCell(nn.LSTMCell):
@@ -37,9 +40,10 @@ class PackedLSTMCell(nn.LSTMCell):
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:  # noqa: A002
         """Input (N, inputs), hidden and cell (N, hidden) to the next hidden and cell."""
-        packed = None if hx is None else self._layout.of((self.weight_ih, self.weight_hh), input)
-        if hx is None or packed is None:
+        weights = (self.weight_ih, self.weight_hh)
+        if hx is None or not _can_pack(weights, input):
             return super().forward(input, hx)
+        packed = self._layout.of(weights, lambda: side_by_side(weights))
         read = torch.cat([input, hx[0]], dim=1)  # (N, inputs + hidden)
         gates = multiply(read, packed, self.bias_ih + self.bias_hh)  # (N, 4 * hidden)
         enter, keep, candidate, leave = gates.chunk(4, dim=1)  # (N, hidden) each, in PyTorch's order
@@ -48,7 +52,7 @@ class PackedLSTMCell(nn.LSTMCell):
 
 
 class Layout:
-    """Matrices side by side as oneDNN wants them, made when first asked for and anew when one was changed.
+    """Weights as oneDNN wants them, arranged when first asked for and anew when one was changed.
 
     A change through `weight.data` is not seen; no part of SayWhere makes any. Copies start empty.
     """
@@ -63,23 +67,28 @@ class Layout:
     def __reduce__(self) -> tuple[type[Layout], tuple[()]]:
         return Layout, ()
 
-    def of(self, weights: tuple[Tensor, ...], rows: Tensor) -> Tensor | None:
-        """The layout of weights (outputs, inputs each), or None where plain layers serve better.
+    def of(self, weights: tuple[Tensor, ...], arrange: Callable[[], Tensor]) -> Tensor:
+        """The arrangement of weights.
 
         Args:
-            rows: what they are to be multiplied by.
+            weights: what it is made of.
+            arrange: makes it.
         """
-        if not torch.is_inference_mode_enabled() or not _can_pack(weights, rows):
-            return None
         made_of = tuple((weight, weight.data_ptr(), weight._version) for weight in weights)
         same = len(made_of) == len(self._made_of) and all(
             new[0] is old[0] and new[1:] == old[1:] for new, old in zip(made_of, self._made_of, strict=True)
         )
         if not same or self._packed is None:
-            whole = torch.cat([weight.detach() for weight in weights], dim=1)
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(whole, ROWS)
+            self._packed = arrange()
             self._made_of = made_of
         return self._packed
+
+
+def side_by_side(weights: tuple[Tensor, ...]) -> Tensor:
+    """Matrices (outputs, inputs each) as one (outputs, all inputs), in the layout for `ROWS` rows."""
+    whole = torch.cat([weight.detach() for weight in weights], dim=1)
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(whole, ROWS)
+    return packed
 
 
 def multiply(rows: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
@@ -89,13 +98,32 @@ def multiply(rows: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _can_pack(weights: tuple[Tensor, ...], rows: Tensor) -> bool:
-    if sum(weight.numel() for weight in weights) < SMALLEST or not rows.numel():
+    if sum(weight.numel() for weight in weights) < SMALLEST or any(w.dtype != torch.float32 for w in (rows, *weights)):
         return False
-    tensors = (rows, *weights)
-    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
+    return onednn_serves((rows, *weights), ONEDNN)
+
+
+def onednn_serves(tensors: tuple[Tensor, ...], names: tuple[str, ...]) -> bool:
+    """Whether oneDNN may be called directly: in inference mode, on a CPU, with no casting going on.
+
+    Args:
+        tensors: what it would read.
+        names: the functions of torch.ops.mkldnn that would be called.
+    """
+    if not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
         return False
-    if torch.is_autocast_enabled("cpu") or any(weight.is_inference() for weight in weights):
+    if any(tensor.device.type != "cpu" or not tensor.numel() for tensor in tensors):
+        return False
+    if any(tensor.dtype == torch.bfloat16 for tensor in tensors) and not _bfloat16_serves():
+        return False
+    if any(weight.is_inference() for weight in tensors[1:]):  # they have no version: a change would not be seen
         return False
     if not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:  # type: ignore[no-untyped-call]
         return False
-    return all(hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise"))
+    return all(hasattr(torch.ops.mkldnn, name) for name in names)
+
+
+def _bfloat16_serves() -> bool:
+    """Whether oneDNN takes bfloat16 on this processor: without AVX-512 it refuses."""
+    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return ask is not None and bool(ask())

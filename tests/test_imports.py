@@ -81,10 +81,27 @@ def test_importing_the_captioner_is_light(loaded_by_captioner: set[str]) -> None
     assert not loaded_by_captioner & {"timm", "torchvision", "accelerate", "pycocoevalcap", "skimage", "pillow_heif"}
 
 
+def test_the_shipped_model_needs_no_compilers() -> None:
+    """torchvision and timm bring them: seconds of the start, and 200 MB."""
+    loaded = loaded_by(
+        "from captioner import Captioner; from captioner.checkpoint import default_checkpoint; "
+        "Captioner.load(default_checkpoint())"
+    )
+    assert "torch" in loaded
+    assert not loaded & {"torchvision", "timm", "torch._dynamo", "torch._inductor"}
+
+
 def test_the_overlay_needs_no_network() -> None:
     loaded = loaded_by("import captioner.overlay, captioner.sheet")
     assert "numpy" in loaded
     assert not loaded & {"torch", "gradio", "timm", "matplotlib.pyplot"}
+
+
+def test_the_page_opens_without_torch() -> None:
+    """It shows a recorded example while torch and the model are still on their way."""
+    loaded = loaded_by("import app, demo.page")
+    assert "gradio" in loaded
+    assert not loaded & {"torch", "torchvision", "timm"}
 
 
 def test_two_files_know_gradio() -> None:

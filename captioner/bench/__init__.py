@@ -4,7 +4,7 @@ what is asked        options.py
   | weights for both models.py     random ones in the shape of the tutorial's, converted as any checkpoint is
   | reference        textbook.py   the tutorial's modules and loop, plain on purpose; the oracle of the tests too
   v
-pairs to compare     entries.py
+pairs to compare     speed.py
   | turn by turn     harness.py    ours, reference, ours, reference, ...: seconds and their ratios
   | memory           memory.py     of a conversion, in a process of its own
   v

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -78,6 +78,45 @@ class Comparison:
             "reference": list(self.reference),
             "same": self.same,
         }
+
+    def line(self) -> str:
+        """To be read."""
+        low, middle, high = self.quartiles
+        said = {True: "same answer", False: "OTHER ANSWER", None: "another task"}[self.same]
+        ours, reference = statistics.median(self.ours), statistics.median(self.reference)
+        ratio = f"{middle:5.2f} x as fast ({low:.2f} to {high:.2f})"
+        return f"{self.name:55s} {ratio}  {ours:6.3f} s / {reference:6.3f} s  {said}"
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Those of one entry of the bench."""
+
+    pairs: tuple[Comparison, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether no pair that should give the same answer gave two."""
+        return all(comparison.same is not False for comparison in self.pairs)
+
+    def record(self) -> list[dict[str, Any]]:
+        """As plain JSON values."""
+        return [comparison.record() for comparison in self.pairs]
+
+    def lines(self) -> list[str]:
+        """To be read."""
+        return [comparison.line() for comparison in self.pairs]
+
+
+def compare_all(
+    pairs: Iterable[Pair[Any, Any]], rounds: int, tell: Callable[[str], None] = lambda name: None
+) -> Comparisons:
+    """`compare` every pair; `tell` gets the name of each before it begins."""
+    compared = []
+    for pair in pairs:
+        tell(pair.name)
+        compared.append(compare(pair, rounds))
+    return Comparisons(tuple(compared))
 
 
 def compare(pair: Pair[Ours, Reference], rounds: int, clock: Callable[[], float] = time.perf_counter) -> Comparison:

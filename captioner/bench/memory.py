@@ -54,8 +54,29 @@ class MemoryUse:
         """As plain JSON values, sizes in bytes."""
         return {"name": self.name, "ratio": self.ratio, "file": self.file, "before": self.before, "peak": self.peak}
 
+    def line(self) -> str:
+        """To be read."""
+        told = f"(peak {self.peak / 1e6:.0f} MB, {self.before / 1e6:.0f} MB of them before)"
+        return f"{self.name:55s} {self.ratio:5.2f} x the file of {self.file / 1e6:.0f} MB {told}"
 
-def conversion_memory(sizes: ModelSizes) -> tuple[MemoryUse, ...]:
+
+@dataclass(frozen=True)
+class ConversionMemory:
+    """Of both formats."""
+
+    uses: tuple[MemoryUse, ...]
+    same: bool = True
+
+    def record(self) -> list[dict[str, Any]]:
+        """As plain JSON values."""
+        return [use.record() for use in self.uses]
+
+    def lines(self) -> list[str]:
+        """To be read."""
+        return [use.line() for use in self.uses]
+
+
+def conversion_memory(sizes: ModelSizes) -> ConversionMemory:
     """Convert a checkpoint of random weights in both of PyTorch's formats.
 
     Raises:
@@ -73,7 +94,7 @@ def conversion_memory(sizes: ModelSizes) -> tuple[MemoryUse, ...]:
             torch.save(state, path, _use_new_zipfile_serialization=zipped)
             uses.append(_convert(kind, path))
             path.unlink()
-    return tuple(uses)
+    return ConversionMemory(tuple(uses))
 
 
 def _trained(sizes: ModelSizes) -> dict[str, Any]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import statistics
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from captioner.bench.harness import Comparison
-from captioner.bench.memory import MemoryUse
-
-FORMAT = "saywhere-bench-1"
+FORMAT = "saywhere-bench-2"
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -39,47 +36,45 @@ class Machine:
     device: str
 
 
-@dataclass(frozen=True)
-class Report:
-    """Everything measured."""
-
-    machine: Machine
-    comparisons: tuple[Comparison, ...]
-    memory: tuple[MemoryUse, ...]
+class Section(Protocol):
+    """What one entry found."""
 
     @property
     def same(self) -> bool:
-        """Whether no pair that should give the same answer gave two."""
-        return all(comparison.same is not False for comparison in self.comparisons)
+        """Whether no two ways to the same answer gave two."""
+        ...
+
+    def record(self) -> Any:
+        """As plain JSON values."""
+        ...
+
+    def lines(self) -> list[str]:
+        """To be read."""
+        ...
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything measured: a section for each entry, in the order of `ENTRIES`."""
+
+    machine: Machine
+    sections: Mapping[str, Section]
+
+    @property
+    def same(self) -> bool:
+        """Whether no two ways to the same answer gave two."""
+        return all(section.same for section in self.sections.values())
 
     def record(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {
-            "format": FORMAT,
-            "machine": asdict(self.machine),
-            "comparisons": [comparison.record() for comparison in self.comparisons],
-            "memory": [use.record() for use in self.memory],
-        }
+        found = {name: section.record() for name, section in self.sections.items()}
+        return {"format": FORMAT, "machine": asdict(self.machine), "entries": found}
 
     def table(self) -> str:
         """To be read; what is in brackets are the quartiles of the rounds."""
         on = self.machine
         lines = [f"{on.processor} ({on.vectors}), {on.threads} threads, torch {on.torch}, {on.device}"]
-        lines += [_speed_line(comparison) for comparison in self.comparisons]
-        return "\n".join(lines + [_memory_line(use) for use in self.memory])
-
-
-def _speed_line(comparison: Comparison) -> str:
-    low, middle, high = comparison.quartiles
-    said = {True: "same words", False: "OTHER WORDS", None: "another search"}[comparison.same]
-    ours, reference = statistics.median(comparison.ours), statistics.median(comparison.reference)
-    ratio = f"{middle:5.2f} x as fast ({low:.2f} to {high:.2f})"
-    return f"{comparison.name:55s} {ratio}  {ours:6.3f} s / {reference:6.3f} s  {said}"
-
-
-def _memory_line(use: MemoryUse) -> str:
-    told = f"(peak {use.peak / 1e6:.0f} MB, {use.before / 1e6:.0f} MB of them before)"
-    return f"{use.name:55s} {use.ratio:5.2f} x the file of {use.file / 1e6:.0f} MB {told}"
+        return "\n".join(lines + [line for section in self.sections.values() for line in section.lines()])
 
 
 def describe_machine(device: torch.device) -> Machine:

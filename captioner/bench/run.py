@@ -7,11 +7,15 @@ from collections.abc import Callable
 import torch
 from PIL import Image
 
-from captioner.bench.entries import speed_pairs
-from captioner.bench.harness import Comparison, compare
-from captioner.bench.memory import MemoryUse, conversion_memory
-from captioner.bench.options import BenchOptions
-from captioner.bench.report import Report, describe_machine
+from captioner.bench.harness import Comparisons, compare_all
+from captioner.bench.memory import ConversionMemory, conversion_memory
+from captioner.bench.options import ENTRIES, BenchOptions
+from captioner.bench.report import Report, Section, describe_machine
+from captioner.bench.roofline import Roofline, roofline
+from captioner.bench.speed import speed_pairs
+from captioner.bench.task import Task
+from captioner.captioner import Captioner
+from captioner.checkpoint import default_checkpoint, load_checkpoint
 from captioner.errors import DataError
 
 
@@ -25,17 +29,27 @@ def bench(options: BenchOptions, photo: Image.Image, tell: Callable[[str], None]
     Raises:
         DataError: the device is not to be had, or memory cannot be measured here.
     """
-    device = _device(options.device)
-    comparisons: list[Comparison] = []
-    memory: tuple[MemoryUse, ...] = ()
-    if "speed" in options.entries:
-        for pair in speed_pairs(options, photo):
-            tell(pair.name)
-            comparisons.append(compare(pair, options.rounds))
-    if "memory" in options.entries:
-        tell("conversion memory")
-        memory = conversion_memory(options.sizes)
-    return Report(describe_machine(device), tuple(comparisons), memory)
+    task = Task(options, _device(options.device), photo, tell)
+    wanted = [name for name in ENTRIES if name in options.entries]
+    return Report(describe_machine(task.device), {name: MEASURES[name](task) for name in wanted})
+
+
+def _speed(task: Task) -> Comparisons:
+    return compare_all(speed_pairs(task.options, task.photo), task.options.rounds, task.tell)
+
+
+def _limit(task: Task) -> Roofline:
+    task.tell("the shipped model beside the machine's limits")
+    shipped = load_checkpoint(default_checkpoint())
+    return roofline(Captioner(shipped, str(task.device)), shipped.encoder, task.photo, task.options)
+
+
+def _memory(task: Task) -> ConversionMemory:
+    task.tell("conversion memory")
+    return conversion_memory(task.options.sizes)
+
+
+MEASURES: dict[str, Callable[[Task], Section]] = {"speed": _speed, "limit": _limit, "memory": _memory}
 
 
 def _device(name: str) -> torch.device:

@@ -7,11 +7,15 @@ import json
 import sys
 from pathlib import Path
 
+from captioner.bench.options import ENTRIES
+
 DESCRIPTION = """\
 Measure, on this machine, a photo in and captions with their maps out: SayWhere beside a plain textbook loop of the
 well-known PyTorch captioning tutorial, on the same random ResNet-101 weights with a vocabulary of 9,490 words. Both
 take turns in one process; the table gives the median of the rounds' ratios, its quartiles, and whether both said the
-same. "memory" converts a full-size checkpoint in a process of its own. It takes some minutes, and 1 GB of disk.
+same. "limit" holds each stage of the shipped model against what the machine's own rates for matrix products and memory
+allow for work that cannot be avoided. "memory" converts a full-size checkpoint in a process of its own. It takes some
+minutes, and 1 GB of disk.
 
   python -m captioner bench
   python -m captioner bench --entries speed --rounds 11 --json bench.json
@@ -27,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--entries", default="speed,memory", metavar="E,E", help="what to measure (default %(default)s)"
+        "--entries", default=",".join(ENTRIES), metavar="E,E", help="what to measure (default %(default)s)"
     )
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="turns of each side (default %(default)s)")
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")

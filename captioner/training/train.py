@@ -240,9 +240,10 @@ class Run:
         tqdm.write(json.dumps(record))
         if validation.cider > self.progress.best_cider:
             self.progress = replace(self.progress, best_cider=validation.cider, best_epoch=self.progress.epoch)
-            self._save_checkpoint(captioner, record, self.options.out)
+            self._save_checkpoint(self.average.module, record, self.options.out)
         if self.options.keep_epochs:
-            self._save_checkpoint(captioner, record, self.options.run / f"epoch-{record['epoch']}.safetensors")
+            path = self.options.run / f"epoch-{record['epoch']}.safetensors"
+            self._save_checkpoint(self.average.module, record, path)
 
     def _watch(self, nats: float | None, ends: bool) -> None:
         """Let the watcher caption its photos if it is time; with the weights as they are, not their average."""
@@ -252,21 +253,22 @@ class Run:
 
     def captioner(self, model: torch.nn.Module) -> Captioner:
         """A captioner with the weights of `model`, apart from the run."""
+        return Captioner(self._checkpoint(model), str(self.accelerator.device))
+
+    def _checkpoint(self, model: torch.nn.Module) -> Checkpoint:
         assert isinstance(model, TrainingModel)
         card = ModelCard(
             self.options.name, self.options.trained_on, provenance(self.options, self.material, self.progress.epoch)
         )
         encoder, decoder = copy.deepcopy(model.encoder), copy.deepcopy(model.decoder)
         decoder.attention.compare = compare
-        checkpoint = Checkpoint(encoder, decoder.eval(), self.vocabulary, self.start.photo, card)
-        return Captioner(checkpoint, str(self.accelerator.device))
+        return Checkpoint(encoder, decoder.eval(), self.vocabulary, self.start.photo, card)
 
-    def _save_checkpoint(self, captioner: Captioner, record: dict[str, Any], path: Path) -> None:
+    def _save_checkpoint(self, model: torch.nn.Module, record: dict[str, Any], path: Path) -> None:
         scores = {"validation": {key: record[key] for key in ("epoch", "val_ciders", "effective_cells")}}
-        card = replace(captioner.card, scores=scores)
+        parts = self._checkpoint(model)
         path.parent.mkdir(parents=True, exist_ok=True)
-        parts = Checkpoint(captioner.encoder, captioner.decoder, self.vocabulary, self.start.photo, card)
-        save_checkpoint(parts, path, torch.float16)
+        save_checkpoint(replace(parts, card=replace(parts.card, scores=scores)), path, torch.float16)
 
     @property
     def _state_path(self) -> Path:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet101
 
+from captioner.efficientnet import SCALES
 from captioner.encoder import ENCODER_NAMES, Encoder, EncoderOptions, FeatureGrid
 from captioner.errors import EncoderError
 
@@ -121,13 +122,19 @@ def test_pixels_need_not_be_square(name: str, request: pytest.FixtureRequest) ->
     assert (grid.height, grid.width, grid.native) == (4, 6, (4, 6))
 
 
+@pytest.mark.parametrize("output_stride", [16, 32])
+@pytest.mark.parametrize("name", sorted(SCALES))
 @torch.inference_mode()
-def test_lite_is_timms_network_before_its_pooling(lite0: Encoder) -> None:
-    network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, output_stride=16).eval()
-    named = dict(zip(network.state_dict(), lite0.state_dict().values(), strict=False))  # all but the classifier
+def test_lite_is_timms_network_before_its_pooling(name: str, output_stride: int) -> None:
+    ours = Encoder(EncoderOptions(name, output_stride))
+    network: Any = timm.create_model(name, pretrained=False, output_stride=output_stride).eval()
+    named = dict(zip(network.state_dict(), ours.state_dict().values(), strict=False))  # all but the classifier
     assert set(network.load_state_dict(named, strict=False).missing_keys) == {"classifier.weight", "classifier.bias"}
-    expected = network.forward_features(pixels(2))  # (2, 1280, 4, 4)
-    assert_same_annotations(lite0(pixels(2)).annotations, expected.flatten(2).transpose(1, 2))
+    seen = pixels(2, height=90, width=61)  # odd sides: "SAME" padding is uneven there
+    expected = network.forward_features(seen)  # (2, 1280, h, w)
+    grid = ours(seen)
+    assert grid.native == tuple(expected.shape[2:])
+    assert_same_annotations(grid.annotations, expected.flatten(2).transpose(1, 2))
 
 
 @torch.inference_mode()

@@ -12,12 +12,12 @@ import torch
 from builders import photo
 from captioner.__main__ import main
 from captioner.bench import memory, run
-from captioner.bench.entries import speed_pairs
-from captioner.bench.harness import Comparison, Pair
-from captioner.bench.memory import STATUS, MemoryUse, conversion_memory
+from captioner.bench.harness import Comparison, Comparisons, Pair
+from captioner.bench.memory import STATUS, ConversionMemory, MemoryUse, conversion_memory
 from captioner.bench.models import END, START, make_models, word_map
-from captioner.bench.options import BenchOptions, ModelSizes
-from captioner.bench.report import Report, describe_machine
+from captioner.bench.options import ENTRIES, BenchOptions, ModelSizes
+from captioner.bench.report import Report, Section, describe_machine
+from captioner.bench.speed import speed_pairs
 from captioner.bench.textbook import MAX_STEPS, tutorial_captions
 from captioner.errors import DataError
 
@@ -28,7 +28,8 @@ QUICK = BenchOptions(("speed",), rounds=3, device="cpu", sizes=SMALL)
 def report() -> Report:
     comparison = Comparison("beam 5", (1.0, 1.0, 2.0), (4.0, 5.0, 6.0), True)
     use = MemoryUse("conversion memory, zip format", file=100_000_000, before=50_000_000, peak=150_000_000)
-    return Report(describe_machine(torch.device("cpu")), (comparison,), (use,))
+    sections: dict[str, Section] = {"speed": Comparisons((comparison,)), "memory": ConversionMemory((use,))}
+    return Report(describe_machine(torch.device("cpu")), sections)
 
 
 def test_both_sides_say_the_same_in_every_pair() -> None:
@@ -42,14 +43,13 @@ def test_a_bench_times_every_pair_in_rounds(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(run, "speed_pairs", lambda options, photo: iter(pairs))
     told: list[str] = []
     report = run.bench(QUICK, photo(), told.append)
-    assert [(comparison.name, comparison.same) for comparison in report.comparisons] == [
-        ("as ever", True),
-        ("another", None),
-    ]
+    found = report.sections["speed"]
+    assert isinstance(found, Comparisons)
+    assert [(one.name, one.same) for one in found.pairs] == [("as ever", True), ("another", None)]
     assert told == ["as ever", "another"]
     assert report.same
-    assert all(len(comparison.ours) == 3 for comparison in report.comparisons)
-    assert report.memory == ()
+    assert all(len(one.ours) == 3 for one in found.pairs)
+    assert list(report.sections) == ["speed"]
 
 
 @pytest.mark.parametrize("words", [6, 12])
@@ -58,6 +58,10 @@ def test_captions_end_when_they_are_told_to(words: int) -> None:
     told = tutorial_captions(models.encoder, models.decoder, photo(), 4, numbers[START], numbers[END])
     assert len(told) == 4
     assert all(one.finished and abs(len(one.words) - words) <= 2 for one in told)
+
+
+def test_every_entry_can_be_measured() -> None:
+    assert set(run.MEASURES) == set(ENTRIES)
 
 
 def test_captions_that_never_end() -> None:
@@ -78,17 +82,18 @@ def test_another_answer_is_noticed() -> None:
 def test_a_report_is_a_table_and_plain_json() -> None:
     record = report().record()
     assert json.loads(json.dumps(record)) == record
-    assert record["comparisons"][0]["ratio"] == 4.0
-    assert record["memory"][0]["ratio"] == 1.0
+    assert record["entries"]["speed"][0]["ratio"] == 4.0
+    assert record["entries"]["memory"][0]["ratio"] == 1.0
     assert record["machine"]["cores"] >= 1
     assert record["machine"]["torch"] == torch.__version__
     table = report().table()
     assert "4.00 x as fast (3.50 to 4.50)" in table
-    assert "same words" in table
+    assert "same answer" in table
     assert "1.00 x the file of 100 MB" in table
-    other = replace(report().comparisons[0], same=False)
-    assert not replace(report(), comparisons=(other,)).same
-    assert "OTHER WORDS" in replace(report(), comparisons=(other,)).table()
+    other = Comparisons((Comparison("beam 5", (1.0, 1.0), (1.0, 1.0), False),))
+    wrong = replace(report(), sections={**report().sections, "speed": other})
+    assert not wrong.same
+    assert "OTHER ANSWER" in wrong.table()
 
 
 def test_the_command_writes_what_it_prints(
@@ -112,7 +117,7 @@ def test_the_command_refuses_what_cannot_be_measured(capsys: pytest.CaptureFixtu
     assert main(["bench", "--rounds", "2"]) == 2
     assert "expected 3 to 1000 rounds, got 2" in capsys.readouterr().err
     assert main(["bench", "--entries", "speed,taste"]) == 2
-    assert "expected entries out of speed, memory, got speed, taste" in capsys.readouterr().err
+    assert f"expected entries out of {', '.join(ENTRIES)}, got speed, taste" in capsys.readouterr().err
     assert main(["bench", "--device", "abacus"]) == 2
     assert "the device 'abacus' cannot be used here" in capsys.readouterr().err
 
@@ -138,6 +143,6 @@ def test_memory_is_measured_on_linux_only(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_conversion_takes_less_than_one_and_a_half_files() -> None:
     """Optimizer state is two thirds of what a decoder fills, and is never read."""
     sizes = ModelSizes(words=9490, decoder=192, width=4)
-    for use in conversion_memory(sizes):
+    for use in conversion_memory(sizes).uses:
         assert use.file > 80_000_000
         assert use.ratio < 1.5, use
