@@ -7,13 +7,11 @@ number of distinct live prefixes that any of them has.
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from captioner.beams import Beams, Rows
 from captioner.errors import SearchError
 from captioner.glimpses import Glimpses
 from captioner.search_options import MAX_LENGTH_NORMALISATION, MAX_WIDTH, SearchOptions, SearchTokens
@@ -28,7 +26,7 @@ from captioner.search_steps import (
     collect_glimpses,
     read_step,
 )
-from captioner.search_tree import Beam, Hypothesis, Node, SearchResult
+from captioner.search_tree import FATES, Hypothesis, Node, NodeColumns, SearchResult, node_path
 
 __all__ = [
     "MAX_LENGTH_NORMALISATION",
@@ -43,20 +41,6 @@ __all__ = [
     "StepResult",
     "beam_search",
 ]
-
-
-class SharedRows(NamedTuple):
-    """What the next step is asked: R rows in each of G groups, one per prefix that a beam goes on with.
-
-    Attributes:
-        came_from: (G, R) int64, the rows of the step before that they continue.
-        token_ids: (G, R) int64, their last words.
-        live: how many rows of each group are such prefixes; the others fill it up and mean nothing.
-    """
-
-    came_from: Tensor
-    token_ids: Tensor
-    live: tuple[int, ...]
 
 
 def beam_search(
@@ -93,31 +77,29 @@ def beam_search(
     if groups < 1:
         raise SearchError(f"expected 1 group or more, got {groups}")
     _check_prefix(prefix, tokens, options.max_steps)
-    search = [[Beam(w, tokens.end, options.length_normalisation) for w in options.widths] for _ in range(groups)]
-    alive = [beam for beams in search for beam in beams]
+    beams = Beams(options.widths, groups, tokens.end, options.length_normalisation)
     records: list[StepRecord] = []
     state = start_state
-    rows = SharedRows(torch.zeros(groups, 1).long(), torch.full((groups, 1), tokens.start), (1,) * groups)
+    start = np.full((groups, 1), tokens.start)
+    rows = Rows(np.zeros_like(start), start, np.ones(groups, np.int64))
     with torch.no_grad():
-        while alive:
-            result = step(rows.token_ids, state)
+        while beams.alive:
+            result = step(torch.from_numpy(rows.token_ids), state)
             cells = records[0].attention.shape[-1] if records else None
-            check_step(result, (groups, rows.token_ids.shape[1]), cells, max(tokens.end, *tokens.banned, *prefix, 0))
+            check_step(result, rows.token_ids.shape, cells, max(tokens.end, *tokens.banned, *prefix, 0))
             forbidden = (*tokens.banned, tokens.end) if len(records) < options.min_words else tokens.banned
-            looked_at = max(options.top_words, *(beam.places for beam in alive))
+            looked_at = max(options.top_words, beams.most_places)
             records.append(read_step(result, forbidden, looked_at, rows.live))
-            check_numbers(records[-1], len(records) - 1)
-            if len(records) <= len(prefix):
-                _give(search, result.log_probs, len(records) - 1, prefix)
+            number = len(records) - 1
+            check_numbers(records[-1], number)
+            if number < len(prefix):
+                _give(beams, result.log_probs, number, prefix)
             else:
-                _grow(search, records, options.max_steps)
-            alive = [beam for beam in alive if beam.alive]
-            if alive:
-                rows = _share_rows(search, records, tokens.start)
-                state = result.state.take(rows.came_from.to(result.log_probs.device))
-    return tuple(
-        _results(beams, collect_glimpses(records, group, options.top_words)) for group, beams in enumerate(search)
-    )
+                beams.grow(number, records[-1].log_probs, records[-1].tokens, last=len(records) == options.max_steps)
+            if beams.alive:
+                rows = beams.share_rows(tokens.start, np.sum([record.live for record in records], axis=0))
+                state = result.state.take(torch.from_numpy(rows.came_from).to(result.log_probs.device))
+    return _results(beams, records, options, groups)
 
 
 def _check_prefix(prefix: tuple[int, ...], tokens: SearchTokens, max_steps: int) -> None:
@@ -130,77 +112,49 @@ def _check_prefix(prefix: tuple[int, ...], tokens: SearchTokens, max_steps: int)
         raise SearchError(f"expected a beginning of words, got token {wrong[0]}, which is none: choose another")
 
 
-def _give(search: list[list[Beam]], log_probs: Tensor, step: int, prefix: tuple[int, ...]) -> None:
+def _give(beams: Beams, log_probs: Tensor, step: int, prefix: tuple[int, ...]) -> None:
     """Let every beam take the token of the prefix; log_probs is the step's (G, R, V), whose row 0 all beams are on."""
-    said = log_probs[:, 0, prefix[step]].float().tolist()  # (G,)
-    if -math.inf in said:
+    said = log_probs[:, 0, prefix[step]].float().cpu().numpy()  # (G,)
+    if np.isneginf(said).any():
         raise SearchError(
             f"expected a beginning the model can say, got token {prefix[step]} with a log-probability of -inf "
             f"at step {step}: choose another"
         )
-    for beams, log_prob in zip(search, said, strict=True):
-        for beam in beams:
-            beam.give(step, prefix[step], log_prob)
+    beams.give(step, prefix[step], said)
 
 
-def _grow(search: list[list[Beam]], records: list[StepRecord], max_steps: int) -> None:
-    """Let every live beam take what the last record offers."""
-    record, step = records[-1], len(records) - 1
-    for group, beams in enumerate(search):
-        for beam in beams:
-            if beam.alive:
-                rows = beam.rows
-                beam.grow(step, record.log_probs[group, rows], record.tokens[group, rows], last=step + 1 == max_steps)
-
-
-def _share_rows(search: list[list[Beam]], records: list[StepRecord], start: int) -> SharedRows:
-    """One row per prefix that any beam of a group goes on with; tells the beams their rows.
-
-    A group with fewer than R prefixes repeats its first, one without any gets row 0 and `start`.
-    """
-    groups: list[list[tuple[int, int]]] = []
-    for group, beams in enumerate(search):
-        rows: dict[tuple[int, int], int] = {}  # (old row, word) -> new row
-        first_glimpse = sum(record.live[group] for record in records)
-        for beam in beams:
-            new_rows = [rows.setdefault(continuation, len(rows)) for continuation in beam.continuations()]
-            beam.follow(new_rows, first_glimpse)
-        groups.append(list(rows))
-    most = max(len(rows) for rows in groups)
-    padded = torch.tensor([rows + (rows or [(0, start)])[:1] * (most - len(rows)) for rows in groups])  # (G, R, 2)
-    live = tuple(len(rows) for rows in groups)
-    return SharedRows(padded[..., 0].contiguous(), padded[..., 1].contiguous(), live)
-
-
-def _results(beams: list[Beam], glimpses: Glimpses[int]) -> dict[int, SearchResult]:
-    """Assemble what a group's beams ended with."""
-    results = {}
-    for beam in beams:
-        nodes = beam.nodes()
-        found = [_hypothesis(beam.node_path(leaf), nodes, glimpses) for leaf in beam.leaves]
+def _results(
+    beams: Beams, records: list[StepRecord], options: SearchOptions, groups: int
+) -> tuple[dict[int, SearchResult], ...]:
+    """What every beam of every group ended with."""
+    seen = [collect_glimpses(records, group, options.top_words) for group in range(groups)]
+    results: tuple[dict[int, SearchResult], ...] = tuple({} for _ in range(groups))
+    for number, (tree, leaves) in enumerate(beams.trees()):
+        group, width = number // len(options.widths), options.widths[number % len(options.widths)]
+        parents = tree.parent.tolist()
+        found = [_hypothesis(node_path(parents, leaf), tree, seen[group]) for leaf in leaves]
         ranked = sorted(found, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score))
-        results[beam.width] = SearchResult(beam.width, tuple(ranked), nodes, glimpses)
+        results[group][width] = SearchResult(width, tuple(ranked), tree, seen[group])
     return results
 
 
-def _hypothesis(path: tuple[int, ...], nodes: tuple[Node, ...], glimpses: Glimpses[int]) -> Hypothesis:
+def _hypothesis(path: tuple[int, ...], tree: NodeColumns, glimpses: Glimpses[int]) -> Hypothesis:
     """The hypothesis whose tokens are the nodes at `path`."""
-    branch = [nodes[index] for index in path]
-    finished = branch[-1].fate == "finished"
-    spoken = branch[:-1] if finished else branch
-    seen = np.array([node.glimpse for node in spoken], np.int64)  # (T,)
-    log_probs = np.array([node.log_prob for node in spoken], np.float32)  # (T,)
+    branch = tree.at(path)  # (T,), or (T + 1,) with <end>
+    finished = FATES[branch.fate[-1]] == "finished"
+    spoken = branch.at(tuple(range(len(path) - finished)))  # (T,)
+    log_probs, seen = spoken.log_prob, spoken.glimpse
     attention, gate = glimpses.attention[seen], glimpses.gate[seen]  # (T, L), (T,)
     for array in (log_probs, attention, gate):
         array.flags.writeable = False
     return Hypothesis(
-        tokens=tuple(node.token for node in spoken),
+        tokens=tuple(spoken.token.tolist()),
         log_probs=log_probs,
-        end_log_prob=branch[-1].log_prob if finished else None,
+        end_log_prob=float(branch.log_prob[-1]) if finished else None,
         attention=attention,
         gate=gate,
-        alternatives=tuple(glimpses.alternatives[node.glimpse] for node in spoken),
-        score=branch[-1].score,
+        alternatives=tuple(glimpses.alternatives[place] for place in seen.tolist()),
+        score=float(branch.score[-1]),
         finished=finished,
         nodes=path,
     )

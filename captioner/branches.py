@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from captioner.errors import RecordError
+from captioner.search_tree import FATES
 
-FATES = ("kept", "finished", "pruned", "cut", "given")
 
-
-@dataclass(frozen=True)
-class Branch:
-    """One word the search considered, in its tree; see `captioner.beam_search.Node`."""
+class Branch(NamedTuple):
+    """One word the search considered, in its tree; see `captioner.search_tree.Node`."""
 
     step: int
     parent: int
@@ -24,10 +22,6 @@ class Branch:
     margin: float
     glimpse: int
 
-    def __post_init__(self) -> None:
-        if self.fate not in FATES:
-            raise RecordError(f"expected a fate out of {', '.join(FATES)}, got {self.fate!r}")
-
 
 def check_tree(tree: Sequence[Branch], glimpses: int) -> None:
     """Refuse a tree whose branches point nowhere.
@@ -37,10 +31,13 @@ def check_tree(tree: Sequence[Branch], glimpses: int) -> None:
         glimpses: how many there are to point at.
 
     Raises:
-        RecordError: a parent does not come before its child, a glimpse is not there, or siblings have different ones.
+        RecordError: there is no such fate, a parent does not come before its child, a glimpse is not there, or
+            siblings have different ones.
     """
     glimpse_of: dict[int, int] = {}  # parent -> the glimpse its children were chosen from
     for place, branch in enumerate(tree):
+        if branch.fate not in FATES:
+            raise RecordError(f"expected a fate out of {', '.join(FATES)}, got {branch.fate!r}")
         if not -1 <= branch.parent < place:
             raise RecordError("expected trees whose parents come before their children")
         if not 0 <= branch.glimpse < glimpses:

@@ -250,30 +250,19 @@ class Captioner:
     def _caption(self, result: SearchResult, rank: int, glimpses: Glimpses[str]) -> Caption:
         hypothesis = result.hypotheses[rank]
         count = len(hypothesis.tokens)
+        seen = result.columns.glimpse[list(hypothesis.nodes[:count])].tolist()
         return Caption(
             words=tuple(self.vocabulary.decode(hypothesis.tokens)),
             log_probs=hypothesis.log_probs,
             end_log_prob=hypothesis.end_log_prob,
             attention=hypothesis.attention.reshape(count, *glimpses.attention.shape[1:]),
             gate=hypothesis.gate,
-            alternatives=tuple(glimpses.alternatives[result.nodes[node].glimpse] for node in hypothesis.nodes[:count]),
+            alternatives=tuple(glimpses.alternatives[place] for place in seen),
             score=hypothesis.score,
             finished=hypothesis.finished,
         )
 
     def _tree(self, result: SearchResult) -> tuple[Branch, ...]:
-        words = self.vocabulary.tokens
-        return tuple(
-            Branch(
-                node.step,
-                node.parent,
-                words[node.token],
-                node.log_prob,
-                node.total,
-                node.score,
-                node.fate,
-                node.margin,
-                node.glimpse,
-            )
-            for node in result.nodes
-        )
+        step, parent, tokens, *rest = result.columns.lists()
+        words = map(self.vocabulary.tokens.__getitem__, tokens)
+        return tuple(map(Branch._make, zip(step, parent, words, *rest, strict=True)))

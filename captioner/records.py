@@ -68,7 +68,7 @@ def glimpses_from_record(record: Mapping[str, Any], maps: Floats) -> Glimpses[st
 
 def branch_to_record(branch: Branch) -> list[Any]:
     """Its fields in their order."""
-    return [round_off(value) if isinstance(value, float) else value for value in vars(branch).values()]
+    return [round_off(value) if isinstance(value, float) else value for value in branch]
 
 
 def branch_from_record(record: Sequence[Any]) -> Branch:

@@ -59,7 +59,7 @@ class StepRecord:
         tokens: (G, R, k) int64, their tokens.
         attention: (G, R, L) float32.
         gate: (G, R) float32.
-        live: of each group, how many of its rows are prefixes a beam goes on with; they come first, and what fills
+        live: (G,) int64, how many rows of each group are prefixes a beam goes on with; they come first, and what fills
             the group up to R is not looked at.
     """
 
@@ -67,7 +67,7 @@ class StepRecord:
     tokens: NDArray[np.int64]
     attention: NDArray[np.float32]
     gate: NDArray[np.float32]
-    live: tuple[int, ...]
+    live: NDArray[np.int64]
 
 
 def check_step(result: StepResult, rows: tuple[int, int], cells: int | None, highest_token: int) -> None:
@@ -94,7 +94,7 @@ def check_step(result: StepResult, rows: tuple[int, int], cells: int | None, hig
         )
 
 
-def read_step(result: StepResult, forbidden: Sequence[int], best: int, live: tuple[int, ...]) -> StepRecord:
+def read_step(result: StepResult, forbidden: Sequence[int], best: int, live: NDArray[np.int64]) -> StepRecord:
     """Take what the search needs of a step to the CPU, in one transfer.
 
     Args:
@@ -143,9 +143,9 @@ def check_numbers(record: StepRecord, step: int) -> None:
     Raises:
         SearchError: one that is looked at is NaN or +inf.
     """
-    for group, live in enumerate(record.live):
-        if not (record.log_probs[group, :live] < np.inf).all():  # NaN sorts first, so it is among the best
-            raise SearchError(f"expected log-probabilities, got NaN or +inf at step {step}: check the model's weights")
+    looked_at = np.arange(record.log_probs.shape[1]) < record.live[:, None]  # (G, R)
+    if not (record.log_probs[looked_at] < np.inf).all():  # NaN sorts first, so it is among the best
+        raise SearchError(f"expected log-probabilities, got NaN or +inf at step {step}: check the model's weights")
 
 
 def collect_glimpses(records: Sequence[StepRecord], group: int, top_words: int) -> Glimpses[int]:

@@ -188,10 +188,10 @@ def test_a_width_that_was_not_searched(width: int) -> None:
         ({"trees": {}}, r"a tree for each width of \(1, 2\), got \(\)"),
         ({"trees": {1: (), 3: ()}}, r"a tree for each width of \(1, 2\), got \(1, 3\)"),
         ({"trees": {1: (), 2: (LEAF, ROOT)}}, "parents come before their children"),
-        ({"trees": {1: (), 2: (dataclasses.replace(ROOT, parent=-2),)}}, "parents come before their children"),
-        ({"trees": {1: (), 2: (dataclasses.replace(ROOT, glimpse=2),)}}, "trees over 2 glimpses, got glimpse 2"),
-        ({"trees": {1: (), 2: (dataclasses.replace(ROOT, glimpse=-1),)}}, "trees over 2 glimpses, got glimpse -1"),
-        ({"trees": {1: (), 2: (ROOT, LEAF, dataclasses.replace(LOST, glimpse=1))}}, "of one parent to share a glimpse"),
+        ({"trees": {1: (), 2: (ROOT._replace(parent=-2),)}}, "parents come before their children"),
+        ({"trees": {1: (), 2: (ROOT._replace(glimpse=2),)}}, "trees over 2 glimpses, got glimpse 2"),
+        ({"trees": {1: (), 2: (ROOT._replace(glimpse=-1),)}}, "trees over 2 glimpses, got glimpse -1"),
+        ({"trees": {1: (), 2: (ROOT, LEAF, LOST._replace(glimpse=1))}}, "of one parent to share a glimpse"),
         ({"glimpses": NO_GLIMPSES}, "trees over 0 glimpses, got glimpse 1"),
         ({"glimpses": seen_by(caption(height=3, width=2))}, r"maps of \(2, 3\) cells, got \(3, 2\)"),
         ({"glimpses": seen_by(caption(height=1, width=6))}, r"maps of \(2, 3\) cells, got \(1, 6\)"),
@@ -204,7 +204,7 @@ def test_descriptions_that_do_not_hold_together(changes: dict[str, Any], message
 
 def test_a_branch_has_one_of_five_fates() -> None:
     with pytest.raises(RecordError, match="fate out of kept, finished, pruned, cut, given, got 'lost'"):
-        dataclasses.replace(ROOT, fate="lost")
+        grown(trees={1: (), 2: (ROOT._replace(fate="lost"),)})
 
 
 def test_the_public_form() -> None:

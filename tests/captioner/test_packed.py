@@ -30,6 +30,68 @@ def test_a_product_is_pytorch_s(shape: tuple[int, ...], bias: bool) -> None:
         torch.testing.assert_close(layer(rows), plain(layer, rows), rtol=1e-5, atol=1e-5)
 
 
+def halved(layer: nn.Module) -> None:
+    """Round the weights, but not the biases, to what half precision holds."""
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            if name.startswith("weight"):
+                parameter.copy_(parameter.half())
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which library laid weights out, call after call."""
+    calls: list[str] = []
+    real = packed.lay_out
+
+    def lay_out(weights: tuple[torch.Tensor, ...], biases: tuple[torch.Tensor, ...]) -> packed.Product:
+        product = real(weights, biases)
+        calls.append("half" if "half" in product.__code__.co_freevars else "whole")
+        return product
+
+    monkeypatch.setattr(packed, "lay_out", lay_out)
+    return calls
+
+
+@pytest.mark.skipif(not packed._half_serves(), reason="FBGEMM is not to be had on this processor")
+@pytest.mark.parametrize("bias", [True, False])
+def test_weights_that_half_precision_holds_are_read_so_and_lose_nothing(bias: bool, asked: list[str]) -> None:
+    layer, rows = PackedLinear(700, 50, bias), torch.randn(3, 700)
+    halved(layer)
+    exact = nn.functional.linear(
+        rows.double(), layer.weight.double(), None if layer.bias is None else layer.bias.double()
+    )
+    with torch.inference_mode():
+        assert float((layer(rows) - exact).abs().max()) < 1e-5  # rounding of float32, not of half precision: 1e-3
+    assert asked == ["half"]
+    cell, state = PackedLSTMCell(30, 16), (torch.randn(5, 16), torch.randn(5, 16))
+    halved(cell)
+    read = torch.randn(5, 30)
+    expected = nn.LSTMCell.forward(cell, read, state)
+    with torch.inference_mode():
+        for given, wanted in zip(cell(read, state), expected, strict=True):
+            torch.testing.assert_close(given, wanted.detach(), rtol=1e-5, atol=1e-5)
+    assert asked == ["half", "half"]
+
+
+def test_other_weights_keep_all_their_digits(asked: list[str]) -> None:
+    layer, rows = PackedLinear(700, 50), torch.randn(3, 700)
+    exact = nn.functional.linear(rows.double(), layer.weight.double(), layer.bias.double())
+    with torch.inference_mode():
+        assert float((layer(rows) - exact).abs().max()) < 1e-5
+    assert asked == ["whole"]
+
+
+@pytest.mark.skipif(not packed._half_serves(), reason="FBGEMM is not to be had on this processor")
+def test_rows_do_not_depend_on_their_neighbours() -> None:
+    layer, rows = PackedLinear(700, 50), torch.randn(20, 700)
+    halved(layer)
+    with torch.inference_mode():
+        together = layer(rows)
+        for place in (0, 7, 19):
+            torch.testing.assert_close(layer(rows[place : place + 1])[0], together[place], rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("rows", [1, 5, 20])
 def test_a_cell_s_step_is_pytorch_s(rows: int) -> None:
     cell = PackedLSTMCell(30, 16)

@@ -117,7 +117,7 @@ def test_more_asked_than_the_vocabulary_has() -> None:
 
 def read(log_probs: list[float], best: int) -> tuple[list[int], list[float]]:
     result = StepResult(torch.tensor([[log_probs]]), torch.zeros(1, 1, 4), torch.zeros(1, 1), None)
-    record = read_step(result, (0,), best, (1,))
+    record = read_step(result, (0,), best, np.ones(1, np.int64))
     return record.tokens[0, 0].tolist(), record.log_probs[0, 0].tolist()
 
 
@@ -134,7 +134,7 @@ def test_step_is_kept_in_single_precision_and_its_tensors_untouched() -> None:
     log_probs = torch.tensor([[[-1.0, -2.0, -3.0]]], dtype=torch.float64)
     attention, gate = torch.full((1, 1, 2), 0.5, dtype=torch.bfloat16), torch.ones(1, 1)
     result = StepResult(log_probs, attention, gate, None)
-    record = read_step(result, (0,), 3, (1,))
+    record = read_step(result, (0,), 3, np.ones(1, np.int64))
     assert record.log_probs.dtype == record.attention.dtype == record.gate.dtype == np.float32
     assert record.tokens[0, 0, :2].tolist() == [1, 2]
     gate.zero_()
