@@ -9,8 +9,9 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,6 +19,8 @@ from captioner.hub import HubAddress, Source, locate, source_argument
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
+
+MALLOPT_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 EPILOG = """\
 Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
@@ -116,18 +119,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_address(options.host, options.port)  # before torch is imported: the answer comes at once
     except UnusableAddressError as problem:
         return _stop(str(problem))
-    from demo.page import build_page, launch_page
+    _spare_memory()
+    with _uncollected():
+        from demo.page import build_page, launch_page
 
-    # The page opens on a recorded example while torch and the model load.
-    loaded: Future[Captioner] = Future()
-    page = build_page(loaded.result)
-    try:
-        address = launch_page(page, options.host, options.port)
-    except OSError:
-        return _stop(f"{options.host}:{options.port} was taken meanwhile: choose another --port.")
-    sys.stdout.write(f"The page is open: {address} (the model is still loading)\n")
-    sys.stdout.flush()
-    unusable = _load(options, loaded)
+        # The page opens on a recorded example while torch and the model load.
+        loaded: Future[Captioner] = Future()
+        page = build_page(loaded.result)
+        try:
+            address = launch_page(page, options.host, options.port)
+        except OSError:
+            return _stop(f"{options.host}:{options.port} was taken meanwhile: choose another --port.")
+        sys.stdout.write(f"The page is open: {address} (the model is still loading)\n")
+        sys.stdout.flush()
+        unusable = _load(options, loaded)
     if unusable:
         page.close(verbose=False)
         return _stop(unusable)
@@ -160,15 +165,38 @@ def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
     return ""
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collections: they take a fifth of the time of importing PyTorch, which leaves hardly any garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _spare_memory() -> None:
+    """Let all threads share one pool of memory: each photo is captioned in another thread, and in a pool of its own for
+    each of them what the last one needed lies idle. Threads seldom meet there, Python runs one at a time."""
+    choose = _of_glibc("mallopt")
+    if choose is not None:
+        choose(MALLOPT_ARENA_MAX, 1)
+
+
 def _settle_memory() -> None:
     """Give back what only loading needed, and spare what stays from garbage collections: looking through it takes a
     third of a second, in the middle of somebody's caption."""
     gc.collect()
     gc.freeze()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None  # glibc's alone
+    trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
     atexit.register(gc.unfreeze)  # what lives to the end is cleared up as ever
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of glibc; None where another library takes its place."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def _port(value: str) -> int:

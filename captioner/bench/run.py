@@ -13,6 +13,7 @@ from captioner.bench.options import ENTRIES, BenchOptions
 from captioner.bench.report import Report, Section, describe_machine
 from captioner.bench.roofline import Roofline, roofline
 from captioner.bench.speed import speed_pairs
+from captioner.bench.start import Starts, starts
 from captioner.bench.task import Task
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint, load_checkpoint
@@ -49,7 +50,11 @@ def _memory(task: Task) -> ConversionMemory:
     return conversion_memory(task.options.sizes)
 
 
-MEASURES: dict[str, Callable[[Task], Section]] = {"speed": _speed, "limit": _limit, "memory": _memory}
+def _start(task: Task) -> Starts:
+    return starts(task.options.rounds, str(task.device), task.photo, default_checkpoint(), task.tell)
+
+
+MEASURES: dict[str, Callable[[Task], Section]] = {"speed": _speed, "limit": _limit, "memory": _memory, "start": _start}
 
 
 def _device(name: str) -> torch.device:

@@ -3,21 +3,22 @@
 const SLOW = 8000; // milliseconds until the visitor is told that it takes a while
 const RETRY = [8, 15]; // seconds; between these a full queue is tried once more, not by a whole class at the same time
 
-// root: the viewer. show: puts a view on show. reveal: brings the viewer into sight. covered: called when what lies over
-// it has changed.
-function makeErrands({ root, texts, send, show, reveal, covered }) {
+// root: the viewer. loading: whether the model is still loading. show: puts a view on show. reveal: brings the viewer into
+// sight. covered: called when what lies over it has changed.
+function makeErrands({ root, texts, send, loading, show, reveal, covered }) {
   const state = { kind: null, photo: null, ahead: 0, slow: false, seconds: 0, said: "" };
   let giveUp = () => undefined;
   let slowly = null;
   let clock = null;
   const deeds = { again: () => begin(state.photo), stop: () => halt("stopped"), close: () => change({ kind: null }) };
   const room = makeWaitingRoom(texts, deeds);
+  const redraw = () => room.draw({ ...state, loading: loading() });
 
   // Who used a button of the room finds the next one, or the new caption, under the same finger.
   function change(patch) {
     const held = document.activeElement;
     Object.assign(state, patch);
-    room.draw(state);
+    redraw();
     root.classList.toggle("sw-covered", COVERING.includes(state.kind));
     covered();
     if (!room.layer.contains(held) || !held.hidden) return;
@@ -75,7 +76,7 @@ function makeErrands({ root, texts, send, show, reveal, covered }) {
     layer: room.layer,
     covering: () => (COVERING.includes(state.kind) ? state.kind : null),
     again: () => begin(state.photo),
-    redraw: () => room.draw(state),
+    redraw,
     // The photo box's photo, or null when it was taken away.
     take(photo) {
       if (photo) return void begin(photo);

@@ -4,9 +4,10 @@ const HEALTH_PAUSE = 2000; // milliseconds until the next question, while the mo
 const HEALTH_QUESTIONS = 150;
 const FINDINGS = ["black", "same_caption", "same_maps", "flat_maps", "endless", "silent"];
 
-// ask: puts a question to the server. Gives what makes the light for a desk.
-function makeHealth(ask) {
+// ask: puts a question to the server. heard: called with every answer. Gives what makes the light for a desk.
+function makeHealth(ask, heard) {
   let known = { state: "loading", findings: [], model: "" };
+  let answered = false;
   const told = new Set();
 
   async function find() {
@@ -14,7 +15,9 @@ function makeHealth(ask) {
       if (turn) await new Promise((resolve) => window.setTimeout(resolve, HEALTH_PAUSE));
       const answer = await ask({ kind: "health" });
       if (answer && answer.kind === "health") known = answer;
+      answered = true;
       tell();
+      heard();
     }
   }
   function tell() {
@@ -23,6 +26,7 @@ function makeHealth(ask) {
   find().catch(() => {
     known = { ...known, state: "unknown" };
     tell();
+    heard();
   });
 
   const reasons = (t) => FINDINGS.filter((name) => known.findings.includes(name)).map((name) => t(`health_${name}`));
@@ -40,6 +44,7 @@ function makeHealth(ask) {
   }
 
   return {
+    loading: () => answered && known.state === "loading",
     // One line: a light and what it means.
     line(desk) {
       const title = make("strong", "sw-health-title");

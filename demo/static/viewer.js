@@ -11,8 +11,8 @@ function mountViewer(root, texts, ask, kit, send) {
   let kept = null; // the result that a problem has taken the place of
   let preset; // how the next photo is searched; the server's own way until a visitor chooses
   const sendOn = (photo, told) => send({ ...photo, preset }, told);
-  const errands = send ? makeErrands({ root, texts: tongue.texts, send: sendOn, show, reveal, covered: mark }) : null;
-  const health = send ? makeHealth(ask) : null;
+  const health = send ? makeHealth(ask, () => errands.redraw()) : null;
+  const errands = send ? makeErrands({ root, texts: tongue.texts, send: sendOn, loading: health.loading, show, reveal, covered: mark }) : null;
   if (errands) root.append(errands.layer);
 
   // Says for styles and tests what is on show.

@@ -6,7 +6,11 @@ const ALARMS = ["full", "lost"]; // said at once by a screen reader, the others 
 
 // What is said: the keys of a title, of a line below it, and of the buttons.
 const ERRAND_WORDS = {
-  looking: ({ ahead, slow }) => ({ title: "waiting", more: ahead ? (ahead === 1 ? "errand_ahead_one" : "errand_ahead") : slow && "errand_slow", ways: ["stop"] }),
+  looking: ({ ahead, slow, loading }) => ({
+    title: loading ? "errand_loading" : "waiting",
+    more: ahead ? (ahead === 1 ? "errand_ahead_one" : "errand_ahead") : loading ? "errand_loading_more" : slow && "errand_slow",
+    ways: ["stop"],
+  }),
   full: ({ seconds }) => ({ title: "errand_full", more: seconds ? "errand_full_in" : "errand_full_later", ways: ["again", "stop"] }),
   stopped: () => ({ title: "errand_stopped", ways: ["again", "close"] }),
   lost: ({ photo }) => ({ title: "errand_lost", ways: photo ? ["again", "close"] : ["close"] }),
@@ -34,7 +38,7 @@ function makeWaitingRoom(texts, deeds) {
     if (node.textContent !== said) node.textContent = said;
   }
 
-  // state: {kind, photo, ahead, slow, seconds, said}; see makeErrands.
+  // state: {kind, photo, ahead, slow, loading, seconds, said}; see makeErrands.
   function draw(state) {
     const t = (key) => (key ? fill(texts()[key], { count: state.ahead, seconds: state.seconds, caption: state.said }) : "");
     const words = state.kind ? ERRAND_WORDS[state.kind](state) : { title: state.said && "errand_done", ways: [] };

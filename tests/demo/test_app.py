@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -86,6 +87,12 @@ def test_a_missing_checkpoint_is_one_sentence(
 ) -> None:
     code = app.main(["--port", str(free_port), "--checkpoint", str(tmp_path / "none.safetensors")])
     check_stopped(code, capsys, "none.safetensors")
+
+
+def test_garbage_is_collected_again_when_the_start_has_failed(free_port: int, tmp_path: Path) -> None:
+    assert gc.isenabled()
+    assert app.main(["--port", str(free_port), "--checkpoint", str(tmp_path / "none.safetensors")]) == 2
+    assert gc.isenabled()
 
 
 def test_a_file_that_is_no_checkpoint_is_one_sentence(

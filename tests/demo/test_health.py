@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from builders import tiny_captioner
+from builders import photo, photo_bytes, tiny_captioner
 from captioner.captioner import Captioner
 from captioner.errors import CheckpointError
 from captioner.self_test import REASONS, SelfTest
@@ -110,6 +110,29 @@ class TestPage:
                 expect(page.locator(".sw-health")).to_have_text("Attention health: the model is still loading.")
                 ready.set()
                 expect(page.locator(".sw-health")).to_have_attribute("data-state", "good", timeout=20_000)
+
+    def test_a_photo_waits_for_a_model_that_still_loads_and_is_told_so(
+        self, browser: Browser, gradio_folder: Path
+    ) -> None:
+        ready, texts = threading.Event(), text.read_languages()
+
+        def find() -> Captioner:
+            ready.wait(60)
+            return cast(Captioner, ScriptedCaptioner())
+
+        for address in serve(find):
+            for page, _ in visit(browser, address, 1280, 900):
+                viewer = page.locator(".sw-viewer")
+                expect(viewer).to_have_attribute("data-kind", "recorded")
+                file: FilePayload = {"name": "photo.png", "mimeType": "image/png", "buffer": photo_bytes(photo())}
+                page.locator("#sw-photo-input input[type=file]").first.set_input_files(file)
+                said = page.locator(".sw-errand-words")
+                for language, name in (("en", "English"), ("ko", "한국어")):
+                    page.get_by_role("button", name=name).click()
+                    expect(said).to_contain_text(texts[language]["errand_loading"], timeout=20_000)
+                    expect(said).to_contain_text(texts[language]["errand_loading_more"])
+                ready.set()
+                expect(viewer).to_have_attribute("data-kind", "result", timeout=20_000)
 
 
 def fits(page: Page) -> Any:
