@@ -7,6 +7,8 @@ what is asked        options.py
 pairs to compare     speed.py
   | turn by turn     harness.py    ours, reference, ours, reference, ...: seconds and their ratios
   | memory           memory.py     of a conversion, in a process of its own
+  | growth           growth.py     of a search with beam width, words and vocabulary
+  | many photos      collection.py the whole beside its stages; flat.py: cost and memory of ever more of them
   v
 a table, a JSON      report.py     with a description of the machine; run.py is the whole
 """

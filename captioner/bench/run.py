@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from PIL import Image
 
+from captioner.bench.collection import collection_speed
+from captioner.bench.growth import growth
 from captioner.bench.harness import Comparisons, compare_all
 from captioner.bench.memory import ConversionMemory, conversion_memory
 from captioner.bench.options import ENTRIES, BenchOptions
@@ -49,7 +51,13 @@ def _memory(task: Task) -> ConversionMemory:
     return conversion_memory(task.options.sizes)
 
 
-MEASURES: dict[str, Callable[[Task], Section]] = {"speed": _speed, "limit": _limit, "memory": _memory}
+MEASURES: dict[str, Callable[[Task], Section]] = {
+    "speed": _speed,
+    "limit": _limit,
+    "memory": _memory,
+    "growth": growth,
+    "collection": collection_speed,
+}
 
 
 def _device(name: str) -> torch.device:
