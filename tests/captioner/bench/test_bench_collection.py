@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_ever_more_photos_in_processes_of_their_own() -> None:
 def test_a_run_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     if not STATUS.exists():
         pytest.skip("no /proc here")
-    monkeypatch.setattr(flat.sys, "executable", "false")
+    monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(DataError, match="expected a collection to be captioned"):
         flat_cost((3,))
 
