@@ -8,6 +8,8 @@ pairs to compare     speed.py
   | turn by turn     harness.py    ours, reference, ours, reference, ...: seconds and their ratios
   | memory           memory.py     of a conversion, in a process of its own
   | start            start.py      of app.py: served.py watches its process, model_share.py the model's part of it
+  | growth           growth.py     of a search with beam width, words and vocabulary
+  | many photos      collection.py the whole beside its stages; flat.py: cost and memory of ever more of them
   v
 a table, a JSON      report.py     with a description of the machine; run.py is the whole
 """

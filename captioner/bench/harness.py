@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import torch
+
 from captioner.errors import DataError
 
 Ours = TypeVar("Ours")
@@ -137,3 +139,14 @@ def compare(pair: Pair[Ours, Reference], rounds: int, clock: Callable[[], float]
         ours.append(between - started)
         reference.append(clock() - between)
     return Comparison(pair.name, tuple(ours), tuple(reference), same)
+
+
+def timed(call: Callable[[], object], device: torch.device) -> float:
+    """Seconds a call takes, what it started on a GPU included."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started

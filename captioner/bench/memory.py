@@ -129,13 +129,13 @@ def measure(checkpoint: Path) -> tuple[int, int]:
     from captioner.checkpoint import save_checkpoint
     from captioner.tutorial.convert import convert_tutorial
 
-    before = _peak()
+    before = peak_memory()
     converted = convert_tutorial(checkpoint, checkpoint.parent / "WORDMAP.json", "random", "nothing")
     save_checkpoint(converted, checkpoint.with_suffix(".safetensors"))
-    return before, _peak()
+    return before, peak_memory()
 
 
-def _peak() -> int:
+def peak_memory() -> int:
     """The highest memory of this process so far, in bytes (what `getrusage` says includes the parent's)."""
     line = next(line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

@@ -8,7 +8,6 @@ are the weights, once for the encoder and once for every step of the search, and
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from captioner.bench.harness import timed
 from captioner.bench.options import BenchOptions
 from captioner.captioner import Captioner
 from captioner.decoder import DecoderOptions
@@ -150,7 +150,7 @@ def roofline(captioner: Captioner, encoder: nn.Module, photo: Image.Image, optio
     for _ in range(options.rounds):
         rates.append(measure_rates(captioner.device))
         for seconds, (_, call) in zip(taken, stages, strict=True):
-            seconds.append(_timed(call, captioner.device))
+            seconds.append(timed(call, captioner.device))
     best = Rates(max(products for products, _ in rates), max(reading for _, reading in rates))
     limits = [best.limit(*part) for part in work]
     work.append((work[0][0] + work[1][0], work[0][1] + work[1][1]))
@@ -199,15 +199,5 @@ def measure_rates(device: torch.device) -> tuple[float, float]:
     """One round: operations a second in a matrix product, bytes a second from memory."""
     left, right = torch.randn(SQUARE, SQUARE, device=device), torch.randn(SQUARE, SQUARE, device=device)
     many = torch.ones(READ, device=device)
-    product = _timed(lambda: left @ right, device)
-    return 2 * SQUARE**3 / product, NUMBER * READ / _timed(many.sum, device)
-
-
-def _timed(call: Callable[[], object], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    started = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+    product = timed(lambda: left @ right, device)
+    return 2 * SQUARE**3 / product, NUMBER * READ / timed(many.sum, device)

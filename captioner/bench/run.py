@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from PIL import Image
 
+from captioner.bench.collection import collection_speed
+from captioner.bench.growth import growth
 from captioner.bench.harness import Comparisons, compare_all
 from captioner.bench.memory import ConversionMemory, conversion_memory
 from captioner.bench.options import ENTRIES, BenchOptions
@@ -54,7 +56,14 @@ def _start(task: Task) -> Starts:
     return starts(task.options.rounds, str(task.device), task.photo, default_checkpoint(), task.tell)
 
 
-MEASURES: dict[str, Callable[[Task], Section]] = {"speed": _speed, "limit": _limit, "memory": _memory, "start": _start}
+MEASURES: dict[str, Callable[[Task], Section]] = {
+    "speed": _speed,
+    "limit": _limit,
+    "growth": growth,
+    "collection": collection_speed,
+    "memory": _memory,
+    "start": _start,
+}
 
 
 def _device(name: str) -> torch.device:

@@ -10,16 +10,14 @@ from pathlib import Path
 from captioner.bench.options import ENTRIES
 
 DESCRIPTION = """\
-Measure, on this machine, a photo in and captions with their maps out: SayWhere beside a plain textbook loop of the
-well-known PyTorch captioning tutorial, on the same random ResNet-101 weights with a vocabulary of 9,490 words. Both
-take turns in one process; the table gives the median of the rounds' ratios, its quartiles, and whether both said the
-same. "limit" holds each stage of the shipped model against what the machine's own rates for matrix products and memory
-allow for work that cannot be avoided. "memory" converts a full-size checkpoint in a process of its own. "start" starts
-the page beside an empty one. It takes some minutes, and 1 GB of disk.
+Measure speed and memory on this machine. What is compared takes turns in one process: the table gives the median of the
+rounds' ratios, its quartiles, and whether both gave the same answer. All of it takes some minutes, and 1 GB of disk.
 
   python -m captioner bench
   python -m captioner bench --entries speed --rounds 11 --json bench.json
-"""
+
+entries:
+""" + "\n".join(f"  {name:<11} {told}" for name, told in ENTRIES.items())
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -28,6 +28,7 @@ Caption photos. Each gets a table of its alternatives, best first: rank, score, 
   python -m captioner caption beach.jpg --begin "a dog"     how it goes on from there
   python -m captioner caption beach.jpg --save out     the maps as out/beach.png, the record as out/beach.json
   python -m captioner caption FOLDER --batch captions.jsonl   thousands; the same command goes on after a stop
+  python -m captioner caption FOLDER --batch captions.parquet   the same as a table, in a folder of Parquet files
 """
 
 GUESSING = "(guessing: this photo is unlike those the model has seen)"
@@ -55,9 +56,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo and line")
     parser.add_argument("--save", type=Path, default=None, metavar="DIR", help="write overlay sheets and records here")
-    parser.add_argument("--batch", type=Path, default=None, metavar="FILE", help="add a JSON line a photo to this file")
+    parser.add_argument(
+        "--batch",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="add a JSON line a photo to this file, or a row to this folder of Parquet files when it ends in .parquet",
+    )
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos run together (default 16)")
     parser.add_argument("--maps", action="store_true", help="with --batch: attention of the best caption's words, too")
+    parser.add_argument("--retry", action="store_true", help="with --batch: try photos again that were refused before")
     parser.set_defaults(run_command=run)
 
 
@@ -91,9 +99,11 @@ def run(options: argparse.Namespace) -> int:
 
 def run_batch(options: argparse.Namespace, search: SearchOptions) -> int:
     """Caption a collection; returns 0, photos that cannot be used have a line of their own that says why."""
-    from captioner.collection import CollectionOptions, caption_collection, find_photos
+    from captioner.collection.options import CollectionOptions
+    from captioner.collection.reading import find_photos
+    from captioner.collection.run import caption_collection
 
-    chosen = CollectionOptions(search, options.batch_size, maps=options.maps)
+    chosen = CollectionOptions(search, options.batch_size, maps=options.maps, retry=options.retry)
     if options.begin or options.json or options.save is not None:
         raise SearchError("expected --batch without --begin, --json and --save: its lines hold the captions")
     photos = list(find_photos(options.photos))
