@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ class Description:
 
     captions: tuple[Caption, ...]
     ranking: Mapping[int, tuple[int, ...]]
-    trees: Mapping[int, tuple[Branch, ...]]
+    trees: Mapping[int, Sequence[Branch]]
     grid: tuple[int, int]
     native: tuple[int, int]
     model: str

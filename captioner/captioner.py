@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.beam_search import SearchResult, StepResult, beam_search
-from captioner.branches import Branch
+from captioner.branches import SearchedTree
 from captioner.caption import Caption, Description
 from captioner.checkpoint import Checkpoint, load_checkpoint
 from captioner.decoder import DecoderState
@@ -235,7 +235,8 @@ class Captioner:
                     distinct.append(self._caption(result, rank, glimpses))
                 places.append(captions[key])
             ranking[width] = tuple(places)
-        trees = {width: self._tree(result) for width, result in by_width.items()}
+        words = self.vocabulary.tokens
+        trees = {width: SearchedTree(result.columns, words) for width, result in by_width.items()}
         cells = (grid.height, grid.width)
         return Description(tuple(distinct), ranking, trees, cells, grid.native, self.card.name, strangeness, glimpses)
 
@@ -261,8 +262,3 @@ class Captioner:
             score=hypothesis.score,
             finished=hypothesis.finished,
         )
-
-    def _tree(self, result: SearchResult) -> tuple[Branch, ...]:
-        step, parent, tokens, *rest = result.columns.lists()
-        words = map(self.vocabulary.tokens.__getitem__, tokens)
-        return tuple(map(Branch._make, zip(step, parent, words, *rest, strict=True)))

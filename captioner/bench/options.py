@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from captioner.errors import DataError
 
 ENTRIES = {  # in the order of the report
-    "speed": "a photo in and captions with their maps out, beside a plain textbook loop of the PyTorch captioning tutorial",
+    "speed": "a photo in, captions and maps out, beside a plain textbook loop of the PyTorch captioning tutorial",
     "limit": "each stage of the shipped model beside what the machine allows for work that cannot be avoided",
     "growth": "how the cost of a search grows with beam width, words and vocabulary",
     "collection": "many photos: the whole beside its stages, and time and memory of ever more of them",

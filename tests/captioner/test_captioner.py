@@ -276,7 +276,7 @@ def test_a_caption_may_be_empty_when_asked(parts: Checkpoint) -> None:
 # --- glimpses ---
 
 
-def texts_before(tree: tuple[Branch, ...]) -> list[tuple[str, ...]]:
+def texts_before(tree: Sequence[Branch]) -> list[tuple[str, ...]]:
     """The words before each branch."""
     texts: list[tuple[str, ...]] = []
     for branch in tree:
