@@ -6,6 +6,7 @@ what is asked        options.py
   v
 pairs to compare     speed.py
   | turn by turn     harness.py    ours, reference, ours, reference, ...: seconds and their ratios
+  | fewer bits       precision.py  float32 and other precisions on the same photos; agreement.py says what changed
   | memory           memory.py     of a conversion, in a process of its own
   v
 a table, a JSON      report.py     with a description of the machine; run.py is the whole

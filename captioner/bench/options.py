@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from captioner.errors import DataError
 
-ENTRIES = ("speed", "limit", "memory")  # in the order of the report
+ENTRIES = ("speed", "limit", "memory", "precision")  # in the order of the report
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ class BenchOptions:
         rounds: how often each side of a pair takes its turn, 3 or more, so that there is a spread to report.
         device: "auto", "cpu", "cuda", ...
         sizes: of the random model.
+        photos: files that precisions are compared on; none: the shipped examples.
     """
 
     entries: tuple[str, ...] = ENTRIES
     rounds: int = 7
     device: str = "auto"
     sizes: ModelSizes = ModelSizes()
+    photos: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = set(self.entries) - set(ENTRIES)

@@ -10,6 +10,7 @@ from PIL import Image
 from captioner.bench.harness import Comparisons, compare_all
 from captioner.bench.memory import ConversionMemory, conversion_memory
 from captioner.bench.options import ENTRIES, BenchOptions
+from captioner.bench.precision import Precisions, compare_precisions
 from captioner.bench.report import Report, Section, describe_machine
 from captioner.bench.roofline import Roofline, roofline
 from captioner.bench.speed import speed_pairs
@@ -17,6 +18,7 @@ from captioner.bench.task import Task
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint, load_checkpoint
 from captioner.errors import DataError
+from captioner.folded import PRECISIONS
 
 
 def bench(options: BenchOptions, photo: Image.Image, tell: Callable[[str], None]) -> Report:
@@ -49,7 +51,20 @@ def _memory(task: Task) -> ConversionMemory:
     return conversion_memory(task.options.sizes)
 
 
-MEASURES: dict[str, Callable[[Task], Section]] = {"speed": _speed, "limit": _limit, "memory": _memory}
+def _precision(task: Task) -> Precisions:
+    path = default_checkpoint()
+    shipped = load_checkpoint(path)
+    captioners = {name: Captioner(shipped, str(task.device), name) for name in PRECISIONS}
+    photos = task.options.photos or tuple(sorted((path.parent / "examples").glob("*.jpg")))
+    return compare_precisions(captioners.pop("float32"), captioners, photos, task.options.rounds, task.tell)
+
+
+MEASURES: dict[str, Callable[[Task], Section]] = {
+    "speed": _speed,
+    "limit": _limit,
+    "memory": _memory,
+    "precision": _precision,
+}
 
 
 def _device(name: str) -> torch.device:

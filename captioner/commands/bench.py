@@ -8,17 +8,20 @@ import sys
 from pathlib import Path
 
 from captioner.bench.options import ENTRIES
+from captioner.errors import DataError
 
 DESCRIPTION = """\
 Measure, on this machine, a photo in and captions with their maps out: SayWhere beside a plain textbook loop of the
 well-known PyTorch captioning tutorial, on the same random ResNet-101 weights with a vocabulary of 9,490 words. Both
 take turns in one process; the table gives the median of the rounds' ratios, its quartiles, and whether both said the
 same. "limit" holds each stage of the shipped model against what the machine's own rates for matrix products and memory
-allow for work that cannot be avoided. "memory" converts a full-size checkpoint in a process of its own. It takes some
-minutes, and 1 GB of disk.
+allow for work that cannot be avoided. "precision" describes photos in float32 and in fewer bits: whether words, maps
+and log-probabilities stay what they are, and what time it takes. "memory" converts a full-size checkpoint in a process
+of its own. It takes some minutes, and 1 GB of disk.
 
   python -m captioner bench
   python -m captioner bench --entries speed --rounds 11 --json bench.json
+  python -m captioner bench --entries precision --data flickr8k --split val --limit 300
 """
 
 
@@ -36,6 +39,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="turns of each side (default %(default)s)")
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
     parser.add_argument("--photo", type=Path, default=None, metavar="FILE", help="photo to describe (default: shipped)")
+    parser.add_argument(
+        "--data", type=Path, default=None, metavar="DIR", help="captioned photos for precision (default: the examples)"
+    )
+    parser.add_argument("--split", default="val", help="of --data: train, val (default) or test")
+    parser.add_argument("--limit", type=int, default=None, metavar="N", help="only the first N photos of --data")
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write everything measured as JSON")
     parser.set_defaults(run_command=run)
 
@@ -45,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from captioner.bench.options import BenchOptions
 
     entries = tuple(dict.fromkeys(part.strip() for part in options.entries.split(",") if part.strip()))
-    asked = BenchOptions(entries, options.rounds, options.device)
+    asked = BenchOptions(entries, options.rounds, options.device, photos=_photos(options))
     from captioner.bench.run import bench
     from captioner.caption import write_whole
     from captioner.checkpoint import default_checkpoint
@@ -57,3 +65,14 @@ def run(options: argparse.Namespace) -> int:
     if options.json is not None:
         write_whole(options.json, json.dumps(report.record(), indent=2) + "\n")
     return 0 if report.same else 1
+
+
+def _photos(options: argparse.Namespace) -> tuple[Path, ...]:
+    """Those of the data set, none without one."""
+    if options.limit is not None and options.limit < 1:
+        raise DataError(f"expected a limit of 1 photo or more, got {options.limit}")
+    if options.data is None:
+        return ()
+    from captioner.training.data import load_data
+
+    return tuple(example.path for example in load_data(options.data).split(options.split)[: options.limit])
