@@ -30,6 +30,44 @@ def test_a_product_is_pytorch_s(shape: tuple[int, ...], bias: bool) -> None:
         torch.testing.assert_close(layer(rows), plain(layer, rows), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.skipif(not packed._fbgemm_serves(), reason="FBGEMM is not to be had here")
+def test_float16_weights_are_read_as_such_and_lose_nothing() -> None:
+    layer, cell = PackedLinear(24, 50), PackedLSTMCell(30, 16)
+    with torch.no_grad():
+        for weight in (layer.weight, cell.weight_ih, cell.weight_hh):
+            weight.copy_((weight * 1e-4).half())  # among them subnormal ones, which a careless reader takes for 0
+    rows, read, state = torch.randn(3, 24), torch.randn(5, 30), (torch.randn(5, 16), torch.randn(5, 16))
+    expected = nn.LSTMCell.forward(cell, read, state)
+    with torch.inference_mode():
+        exact = rows.double() @ layer.weight.double().T + layer.bias.double()
+        torch.testing.assert_close(layer(rows).double(), exact, rtol=1e-6, atol=1e-7)
+        for given, wanted in zip(cell(read, state), expected, strict=True):
+            torch.testing.assert_close(given, wanted.detach(), rtol=1e-5, atol=1e-6)
+    assert not isinstance(layer._layout._packed, torch.Tensor)
+    assert not isinstance(cell._layout._packed, torch.Tensor)
+
+
+@pytest.mark.parametrize("number", [0.1, 1e5])  # between two float16 numbers, above all of them
+def test_one_weight_that_float16_cannot_hold_keeps_all_in_float32(number: float) -> None:
+    layer, rows = PackedLinear(24, 50), torch.randn(3, 24)
+    with torch.no_grad():
+        layer.weight.copy_(layer.weight.half())
+        layer.weight[7, 3] = number
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(rows), plain(layer, rows), rtol=1e-5, atol=1e-5)
+    assert isinstance(layer._layout._packed, torch.Tensor)
+
+
+def test_without_fbgemm_float16_weights_are_read_as_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "_fbgemm_serves", lambda: False)
+    layer, rows = PackedLinear(24, 50), torch.randn(3, 24)
+    with torch.no_grad():
+        layer.weight.copy_(layer.weight.half())
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(rows), plain(layer, rows), rtol=1e-5, atol=1e-5)
+    assert isinstance(layer._layout._packed, torch.Tensor)
+
+
 @pytest.mark.parametrize("rows", [1, 5, 20])
 def test_a_cell_s_step_is_pytorch_s(rows: int) -> None:
     cell = PackedLSTMCell(30, 16)
