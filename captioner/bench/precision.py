@@ -35,10 +35,11 @@ class PrecisionReport:
     def lines(self) -> list[str]:
         """To be read."""
         verdict = "keeps" if self.agreement.kept else "DOES NOT KEEP"
+        photos = f"{100 * SAME_WORDS:.0f} % of these {self.agreement.photos} photos"
         return [
             self.time.line(),
             f"  {self.agreement.line()}",
-            f"  it {verdict} the words of {100 * SAME_WORDS:.0f} % of the photos at every width",
+            f"  it {verdict} the words of {photos} at every width",
         ]
 
 

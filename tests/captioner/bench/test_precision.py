@@ -131,7 +131,7 @@ def test_the_section_is_lines_and_plain_json(photos: list[Path]) -> None:
     assert found.same
     text = "\n".join(found.lines())
     assert "changed, widths 1, 3, 5" in text
-    assert "it DOES NOT KEEP the words of 99 % of the photos" in text
+    assert "it DOES NOT KEEP the words of 99 % of these 3 photos at every width" in text
 
 
 def test_the_command_takes_a_data_set(
