@@ -88,7 +88,7 @@ class FoldedConv(nn.Module):
     def __init__(self, conv: nn.Conv2d, activation: str) -> None:
         super().__init__()
         self.conv, self.activation = conv, activation
-        self._layout: Layout[Tensor] = Layout()
+        self._layout = Layout()
 
     def forward(self, features: Tensor, shortcut: Tensor | None = None) -> Tensor:
         """(P, C, h, w) to (P, C', h', w').

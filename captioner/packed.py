@@ -1,15 +1,14 @@
 """Linear layers that answer a few rows quickly on a CPU: the same weights, laid out once as the processor reads them.
 
-A decoder step multiplies a handful of rows by large matrices, and reading those is all that takes time. Weights that
-half precision holds exactly, as those of a file saved in it, are read in half precision and multiplied in float32: the
-same numbers in half the bytes (FBGEMM). Others keep float32 in oneDNN's layout. Outside inference mode, on GPUs and
-where neither library is to be had, these layers are PyTorch's own.
+A decoder step multiplies a handful of rows by large matrices, and reading those is all that takes time. Where every
+weight is a float16 number, as in checkpoints saved so, it is read as one: half the bytes, the same float32 products.
+Outside inference mode, on GPUs and where oneDNN is not to be had, these layers are PyTorch's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +16,9 @@ from torch import Tensor, nn
 SMALLEST = 1 << 19  # numbers of a matrix below which laying it out anew gains nothing
 ONEDNN = ("_reorder_linear_weight", "_linear_pointwise")  # of torch.ops.mkldnn
 FBGEMM = ("linear_prepack_fp16", "linear_dynamic_fp16")  # of torch.ops.quantized
-ROWS = 8  # rows oneDNN's layout is made for; it serves any number
+ROWS = 8  # rows the layout is made for; it serves any number
 
-Packed = TypeVar("Packed")
-Product = Callable[[Tensor], Tensor]  # rows (..., inputs) to (..., outputs)
+Packed: TypeAlias = Any  # oneDNN's layout is a tensor, FBGEMM's an object that has no Python type
 
 
 class PackedLinear(nn.Linear):
@@ -28,14 +26,13 @@ class PackedLinear(nn.Linear):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, bias)
-        self._layout: Layout[Product] = Layout()
+        self._layout = Layout()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.Linear's word)
         """(..., inputs) to (..., outputs)."""
         if not _can_pack((self.weight,), input):
             return super().forward(input)
-        biases = () if self.bias is None else (self.bias,)
-        return self._layout.of((self.weight, *biases), lambda: lay_out((self.weight,), biases))(input)
+        return multiply(input, self._layout.of((self.weight,), lambda: side_by_side((self.weight,))), self.bias)
 
 
 class PackedLSTMCell(nn.LSTMCell):
@@ -43,22 +40,23 @@ class PackedLSTMCell(nn.LSTMCell):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden)
-        self._layout: Layout[Product] = Layout()
+        self._layout = Layout()
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:  # noqa: A002
         """Input (N, inputs), hidden and cell (N, hidden) to the next hidden and cell."""
-        weights, biases = (self.weight_ih, self.weight_hh), (self.bias_ih, self.bias_hh)
+        weights = (self.weight_ih, self.weight_hh)
         if hx is None or not _can_pack(weights, input):
             return super().forward(input, hx)
-        product = self._layout.of((*weights, *biases), lambda: lay_out(weights, biases))
-        gates = product(torch.cat([input, hx[0]], dim=1))  # (N, inputs + hidden) to (N, 4 * hidden)
+        packed = self._layout.of(weights, lambda: side_by_side(weights))
+        read = torch.cat([input, hx[0]], dim=1)  # (N, inputs + hidden)
+        gates = multiply(read, packed, self.bias_ih + self.bias_hh)  # (N, 4 * hidden)
         enter, keep, candidate, leave = gates.chunk(4, dim=1)  # (N, hidden) each, in PyTorch's order
         cell = keep.sigmoid() * hx[1] + enter.sigmoid() * candidate.tanh()
         return leave.sigmoid() * cell.tanh(), cell
 
 
-class Layout(Generic[Packed]):
-    """Weights as a library wants them, arranged when first asked for and anew when one was changed.
+class Layout:
+    """Weights as oneDNN or FBGEMM wants them, arranged when first asked for and anew when one was changed.
 
     A change through `weight.data` is not seen; no part of SayWhere makes any. Copies start empty.
     """
@@ -67,10 +65,10 @@ class Layout(Generic[Packed]):
         self._made_of: tuple[tuple[Tensor, int, int], ...] = ()
         self._packed: Packed | None = None
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Layout[Packed]:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Layout:
         return Layout()
 
-    def __reduce__(self) -> tuple[type[Layout[Packed]], tuple[()]]:
+    def __reduce__(self) -> tuple[type[Layout], tuple[()]]:
         return Layout, ()
 
     def of(self, weights: tuple[Tensor, ...], arrange: Callable[[], Packed]) -> Packed:
@@ -90,22 +88,31 @@ class Layout(Generic[Packed]):
         return self._packed
 
 
-def lay_out(weights: tuple[Tensor, ...], biases: tuple[Tensor, ...]) -> Product:
-    """The product with matrices (outputs, inputs each) side by side, and the sum of the biases (outputs,)."""
-    whole = torch.cat([weight.detach() for weight in weights], dim=1)  # (outputs, all inputs)
-    bias = sum(bias.detach() for bias in biases) if biases else None
-    if _half_serves() and torch.equal(whole.half().float(), whole):
-        half = torch.ops.quantized.linear_prepack_fp16(whole, bias)
-        return lambda rows: torch.ops.quantized.linear_dynamic_fp16(rows, half)
-    packed = torch.ops.mkldnn._reorder_linear_weight(whole, ROWS)
-    return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+def side_by_side(weights: tuple[Tensor, ...]) -> Packed:
+    """Matrices (outputs, inputs each) as one (outputs, all inputs), in float16 where that loses nothing, else in the
+    layout for `ROWS` rows."""
+    whole = torch.cat([weight.detach() for weight in weights], dim=1)
+    if _fbgemm_serves() and torch.equal(whole.half().float(), whole):
+        return torch.ops.quantized.linear_prepack_fp16(whole, None)
+    return torch.ops.mkldnn._reorder_linear_weight(whole, ROWS)
 
 
-def _half_serves() -> bool:
-    """Whether FBGEMM multiplies float32 by half precision here."""
-    return torch.backends.quantized.engine in ("fbgemm", "x86") and all(
-        hasattr(torch.ops.quantized, name) for name in FBGEMM
-    )
+def multiply(rows: Tensor, packed: Packed, bias: Tensor | None) -> Tensor:
+    """(..., outputs) of rows (..., inputs) and a layout."""
+    if isinstance(packed, Tensor):
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+        return product
+    half: Tensor = torch.ops.quantized.linear_dynamic_fp16(rows, packed)
+    return half if bias is None else half.add_(bias)
+
+
+def _fbgemm_serves() -> bool:
+    """Whether FBGEMM, PyTorch's library for x86, multiplies float32 rows by float16 weights here."""
+    if torch.backends.quantized.engine not in ("x86", "fbgemm"):
+        return False
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        return False
+    return all(hasattr(torch.ops.quantized, name) for name in FBGEMM)
 
 
 def _can_pack(weights: tuple[Tensor, ...], rows: Tensor) -> bool:

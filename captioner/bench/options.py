@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from captioner.errors import DataError
 
@@ -11,6 +12,7 @@ ENTRIES = {  # in the order of the report
     "limit": "each stage of the shipped model beside what the machine allows for work that cannot be avoided",
     "growth": "how the cost of a search grows with beam width, words and vocabulary",
     "collection": "many photos: the whole beside its stages, and time and memory of ever more of them",
+    "precision": "photos described in fewer bits: do words, maps and log-probabilities stay, and what time it takes",
     "memory": "the conversion of a full-size checkpoint, in a process of its own",
     "start": "python app.py until the page answers and the model is there, and its memory, beside an empty page",
 }
@@ -47,12 +49,14 @@ class BenchOptions:
         rounds: how often each side of a pair takes its turn, 3 or more, so that there is a spread to report.
         device: "auto", "cpu", "cuda", ...
         sizes: of the random model.
+        photos: files that precisions are compared on; none: the shipped examples.
     """
 
     entries: tuple[str, ...] = tuple(ENTRIES)
     rounds: int = 7
     device: str = "auto"
     sizes: ModelSizes = ModelSizes()
+    photos: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = set(self.entries) - set(ENTRIES)

@@ -12,6 +12,7 @@ from captioner.bench.growth import growth
 from captioner.bench.harness import Comparisons, compare_all
 from captioner.bench.memory import ConversionMemory, conversion_memory
 from captioner.bench.options import ENTRIES, BenchOptions
+from captioner.bench.precision import Precisions, compare_precisions
 from captioner.bench.report import Report, Section, describe_machine
 from captioner.bench.roofline import Roofline, roofline
 from captioner.bench.speed import speed_pairs
@@ -20,6 +21,7 @@ from captioner.bench.task import Task
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint, load_checkpoint
 from captioner.errors import DataError
+from captioner.folded import PRECISIONS
 
 
 def bench(options: BenchOptions, photo: Image.Image, tell: Callable[[str], None]) -> Report:
@@ -56,11 +58,20 @@ def _start(task: Task) -> Starts:
     return starts(task.options.rounds, str(task.device), task.photo, default_checkpoint(), task.tell)
 
 
+def _precision(task: Task) -> Precisions:
+    path = default_checkpoint()
+    shipped = load_checkpoint(path)
+    captioners = {name: Captioner(shipped, str(task.device), name) for name in PRECISIONS}
+    photos = task.options.photos or tuple(sorted((path.parent / "examples").glob("*.jpg")))
+    return compare_precisions(captioners.pop("float32"), captioners, photos, task.options.rounds, task.tell)
+
+
 MEASURES: dict[str, Callable[[Task], Section]] = {
     "speed": _speed,
     "limit": _limit,
     "growth": growth,
     "collection": collection_speed,
+    "precision": _precision,
     "memory": _memory,
     "start": _start,
 }
