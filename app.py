@@ -138,6 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _stop(unusable)
     sys.stdout.write(f"SayWhere is ready: {address} (stop it with Ctrl+C)\n")
     sys.stdout.flush()
+    health = loaded.result().self_test  # after the first photos may come: nobody waits for it
+    if not health.healthy:
+        sys.stderr.write(f"Attention health: poor. {health.reason}\n")
     page.block_thread()
     return 0
 
@@ -158,8 +161,6 @@ def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
         loaded.set_exception(problem)
         return str(problem)
     warm_up(captioner)
-    if not captioner.self_test.healthy:
-        sys.stderr.write(f"Attention health: poor. {captioner.self_test.reason}\n")
     _settle_memory()
     loaded.set_result(captioner)
     return ""

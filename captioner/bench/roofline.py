@@ -26,6 +26,7 @@ from captioner.photo import prepare_photo
 from captioner.search_options import SearchOptions
 
 NUMBER = 4  # bytes of a float32
+STORED = 2  # bytes of a decoder's weight, as checkpoints keep them
 SQUARE = 2048  # side of the matrices multiplied: large enough for the full rate
 READ = 64 * 2**20  # numbers read, 256 MB: more than caches hold
 WIDTHS = tuple(range(1, 11))
@@ -192,7 +193,7 @@ def decoder_work(options: DecoderOptions, cells: int, prefixes: int, steps: int)
     first = 2 * cells * d * a + 2 * 2 * d * h
     grid = cells * (d + a)  # annotations and their projection
     flops = first + prefixes * (2 * matrices + looking)
-    return flops, NUMBER * (d * a + 2 * d * h + steps * (matrices + grid))
+    return flops, STORED * (d * a + 2 * d * h + steps * matrices) + NUMBER * steps * grid
 
 
 def measure_rates(device: torch.device) -> tuple[float, float]:

@@ -47,8 +47,8 @@ def test_a_decoder_counted_by_hand() -> None:
     lstm, gate, query, words = (3 + 2 + 5) * 20, 5 * 2, 5 * 7, 5 * 11
     projection, start = 2 * 7, 2 * 2 * 5
     row = 2 * (lstm + gate + query + words) + 3 * 13 * 7 + 2 * 13 * 2
-    size = projection + start + 19 * (lstm + gate + query + words + 13 * (2 + 7))
-    assert decoder_work(sizes, 13, 17, 19) == (2 * 13 * projection + 2 * start + 17 * row, 4 * size)
+    weights, grid = projection + start + 19 * (lstm + gate + query + words), 19 * 13 * (2 + 7)
+    assert decoder_work(sizes, 13, 17, 19) == (2 * 13 * projection + 2 * start + 17 * row, 2 * weights + 4 * grid)
     deep = decoder_work(replace(sizes, deep_output=True), 13, 17, 19)
     assert deep[0] - decoder_work(sizes, 13, 17, 19)[0] == 17 * 2 * ((5 + 2) * 3 + 3 * 11 - words)
 
