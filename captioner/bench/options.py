@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from captioner.errors import DataError
 
-ENTRIES = ("speed", "limit", "memory")  # in the order of the report
+ENTRIES = ("speed", "limit", "memory", "overlays", "edits", "peers")  # in the order of the report
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import torch
 from PIL import Image
 
+from captioner.bench.edits import measure_edits
 from captioner.bench.harness import Comparisons, compare_all
 from captioner.bench.memory import ConversionMemory, conversion_memory
 from captioner.bench.options import ENTRIES, BenchOptions
+from captioner.bench.overlays import measure_overlays
+from captioner.bench.peers import measure_peers
 from captioner.bench.report import Report, Section, describe_machine
 from captioner.bench.roofline import Roofline, roofline
 from captioner.bench.speed import speed_pairs
@@ -49,7 +52,14 @@ def _memory(task: Task) -> ConversionMemory:
     return conversion_memory(task.options.sizes)
 
 
-MEASURES: dict[str, Callable[[Task], Section]] = {"speed": _speed, "limit": _limit, "memory": _memory}
+MEASURES: dict[str, Callable[[Task], Section]] = {
+    "speed": _speed,
+    "limit": _limit,
+    "memory": _memory,
+    "overlays": measure_overlays,
+    "edits": measure_edits,
+    "peers": measure_peers,
+}
 
 
 def _device(name: str) -> torch.device:
