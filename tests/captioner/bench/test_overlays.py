@@ -46,7 +46,7 @@ def test_the_reference_draws_each_word_in_its_own_panel() -> None:
         bright = panel[12::24, 12::24, 0]  # the middle of every cell
         assert int(bright.argmax()) == word % 3 * 5 + word % 5
         assert bright.max() == pytest.approx(0.8 * 255, abs=6)  # half a pixel beside the very middle
-        assert np.median(bright) < 10
+        assert np.sort(bright.ravel())[-2] < 100  # its neighbours, into which it is smoothed
 
 
 def test_the_shipped_models_overlays_are_measured() -> None:
