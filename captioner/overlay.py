@@ -131,16 +131,31 @@ def colour_layers(layers: Floats, top: float) -> Bytes:
     Returns:
         (T, h, w, 4) red, green, blue, alpha.
     """
-    fractions = np.clip(layers / top, 0.0, 1.0) if top > 0 else np.zeros_like(layers)
-    return np.take(palette(), np.rint(fractions * 255).astype(np.uint8), axis=0)
+    colours = np.empty(layers.shape, dtype=np.uint32)  # four bytes a pixel, moved as one number
+    table = palette().view(np.uint32)[:, 0]  # (256,)
+    shares = np.zeros(layers.shape[1:], dtype=np.float32)
+    places = np.empty(layers.shape[1:], dtype=np.uint8)
+    for layer, coloured in zip(layers, colours, strict=True):  # one at a time: it stays in the processor's cache
+        if top > 0:
+            np.clip(np.divide(layer, np.float32(top), out=shares), 0.0, 1.0, out=shares)
+            np.rint(np.multiply(shares, 255, out=shares), out=shares)
+        np.copyto(places, shares, casting="unsafe")
+        np.take(table, places, out=coloured, mode="clip")  # "clip" writes into `coloured` without a buffer
+    return colours.view(np.uint8).reshape(*layers.shape, 4)
 
 
 def render_overlays(photo: Image.Image, maps: Floats, projection: Projection, top: float) -> list[Image.Image]:
     """The photo at the layer's size once per word, with that word's layer on it."""
     size = (len(projection.columns), len(projection.rows))
-    ground = photo.convert("RGBA").resize(size, Image.Resampling.LANCZOS)
-    layers = colour_layers(projection.apply(maps), top)
-    return [Image.alpha_composite(ground, Image.fromarray(layer)).convert("RGB") for layer in layers]
+    ground = photo.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    return [_laid_on(ground, layer) for layer in colour_layers(projection.apply(maps), top)]
+
+
+def _laid_on(ground: Image.Image, layer: Bytes) -> Image.Image:
+    """What `Image.alpha_composite` makes of an opaque ground, without the division it needs for others."""
+    overlay, colours = ground.copy(), Image.fromarray(layer)
+    overlay.paste(colours, (0, 0), colours)
+    return overlay
 
 
 def _smooth_matrix(cells: int, length: int) -> Floats:

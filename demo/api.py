@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
 
-def publish_api(find_captioner: Callable[[], Captioner], photo: Any) -> None:
-    """The public endpoints, `/caption` and `/probe`."""
+def publish_api(find_captioner: Callable[[], Captioner], photo: Any, grids: GridCache) -> None:
+    """The public endpoints, `/caption` and `/probe`; `grids` are those of the photos given last."""
 
     uploads = Path(photo.GRADIO_CACHE)
 
@@ -40,15 +41,14 @@ def publish_api(find_captioner: Callable[[], Captioner], photo: Any) -> None:
         api_name="caption",
         api_description=text.API_DESCRIPTION,
     )
-    grids = GridCache()
 
     def probe(photo: Upload | None, question: object) -> dict[str, Any]:
         try:
             if photo is None or not isinstance(question, Mapping):
                 raise PhotoError(text.NO_PHOTO if photo is None else text.UNKNOWN_QUESTION)
             captioner = find_captioner()
-            grid = grids.find(captioner, uploads, photo)
-            return probe_json(Subject(captioner, lambda: open_upload(uploads, photo), grid), question)
+            opened = partial(open_upload, uploads, photo)
+            return probe_json(Subject(captioner, opened, grids.find(captioner, photo, opened)), question)
         except CaptionerError as problem:
             raise gr.Error(str(problem), print_exception=False) from problem
 

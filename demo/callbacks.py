@@ -20,6 +20,7 @@ from demo.view_types import ResultView, View
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
+    from demo.grids import GridCache
 
 LOG = logging.getLogger(__name__)
 MAX_DATA_ADDRESS = 4_000_000  # characters of a data: address, as many bytes as the guard lets a request have
@@ -27,7 +28,7 @@ MAX_DATA_ADDRESS = 4_000_000  # characters of a data: address, as many bytes as 
 Upload = Mapping[str, Any]  # what Gradio says of a file: its "path" on the server, or a data: address as "url"
 
 
-def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
+def view_photo(captioner: Captioner, uploads: Path, upload: object, grids: GridCache | None = None) -> View:
     """Caption a photo at every beam width for the page.
 
     Whatever goes wrong gives a problem to show in the caption's place instead of an exception.
@@ -35,11 +36,12 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
     Args:
         uploads: the folder uploaded files lie in; nothing outside it is opened.
         upload: what Gradio says of the file, and "preset", how to search; a browser may send anything.
+        grids: keeps the photo's grid for what is asked next; None: it is not kept.
     """
     if not isinstance(upload, Mapping):
         return build_problem(text.NO_PHOTO)
     try:
-        return described(captioner, uploads, upload, read_preset(upload.get("preset")))
+        return described(captioner, uploads, upload, read_preset(upload.get("preset")), grids=grids)
     except CaptionerError as problem:
         return build_problem(str(problem))
     except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
@@ -48,19 +50,29 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
 
 
 def described(
-    captioner: Captioner, uploads: Path, upload: Upload, preset: str, prefix: tuple[str, ...] = ()
+    captioner: Captioner,
+    uploads: Path,
+    upload: Upload,
+    preset: str,
+    prefix: tuple[str, ...] = (),
+    grids: GridCache | None = None,
 ) -> ResultView:
     """What the page is shown of an uploaded photo.
 
     Args:
         prefix: words that every caption begins with.
+        grids: where the photo's grid is looked up and kept; None: the photo is encoded.
 
     Raises:
         PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
         SearchError: the prefix cannot be said.
     """
     photo = open_upload(uploads, upload)
-    description = captioner.describe(photo, SearchOptions.preset(preset), prefix)
+    options = SearchOptions.preset(preset)
+    if grids is None:
+        description = captioner.describe(photo, options, prefix)
+    else:
+        description = captioner.search(grids.find(captioner, upload, lambda: photo), options, prefix)[0]
     path = upload.get("path")
     source = None if path is None else {"path": str(path)}
     return build_view(description, photo, captioner.card.trained_on, preset=preset, source=source)

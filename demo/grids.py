@@ -1,17 +1,17 @@
-"""Feature grids of the photos that visitors experiment with, so that an experiment does not encode them again."""
+"""Feature grids of the photos that visitors gave last, so that what is asked of a photo later encodes it no more."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demo.callbacks import open_upload
-
 if TYPE_CHECKING:
+    from PIL import Image
+
     from captioner.captioner import Captioner
     from captioner.encoder import FeatureGrid
 
@@ -27,8 +27,15 @@ class GridCache:
         self._grids: OrderedDict[tuple[str, ...], FeatureGrid] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, captioner: Captioner, uploads: Path, upload: Mapping[str, Any]) -> FeatureGrid:
+    def find(
+        self, captioner: Captioner, upload: Mapping[str, Any], open_photo: Callable[[], Image.Image]
+    ) -> FeatureGrid:
         """The grid of a photo, encoded now if it is not known.
+
+        Args:
+            captioner: who encodes it.
+            upload: what Gradio says of the photo's file.
+            open_photo: gives the photo; called where its grid is not known.
 
         Raises:
             PhotoError: there is no photo, or it cannot be used.
@@ -38,7 +45,7 @@ class GridCache:
             if key in self._grids:
                 self._grids.move_to_end(key)
                 return self._grids[key]
-        grid = captioner.encode([open_upload(uploads, upload)])
+        grid = captioner.encode([open_photo()])
         with self._lock:
             self._grids[key] = grid
             while len(self._grids) > self._kept:

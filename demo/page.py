@@ -17,6 +17,7 @@ from demo.api import publish_api
 from demo.callbacks import view_photo
 from demo.comparison import find_example
 from demo.examples import ExamplePhoto, list_examples, recorded_view
+from demo.grids import GridCache
 from demo.guard import Guard
 from demo.questions import Answerer
 from demo.scripts import (
@@ -61,7 +62,7 @@ def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEU
         find_captioner: gives the captioner; it may still be loading when the page is served, and is waited for then.
         queue_length: how many photos may wait for the one being captioned.
     """
-    examples, languages = list_examples(), text.read_languages()
+    examples, languages, grids = list_examples(), text.read_languages(), GridCache()
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(HOUR, HOUR), fill_width=True) as page:
         _header(languages)
         with gr.Row(elem_id="sw-columns"):
@@ -69,10 +70,11 @@ def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEU
                 photo = _photo_input()
                 picker = _examples_strip(examples, photo)
             with gr.Column(scale=4, min_width=320):
-                _viewer(find_captioner, Path(photo.GRADIO_CACHE), languages, recorded_view(examples))
+                answerer = Answerer(find_captioner, Path(photo.GRADIO_CACHE), grids)
+                _viewer(answerer, languages, recorded_view(examples))
         gr.HTML(html_template=PRIVACY_TEMPLATE, words=text.VIEWER["privacy"], js_on_load=None)
-        _wire(find_captioner, photo, picker)
-        publish_api(find_captioner, photo)
+        _wire(find_captioner, photo, picker, grids)
+        publish_api(find_captioner, photo, grids)
     page.queue(max_size=queue_length, default_concurrency_limit=1)
     return page
 
@@ -142,14 +144,8 @@ def _header(languages: Mapping[str, text.Texts]) -> None:
     )
 
 
-def _viewer(
-    find_captioner: Callable[[], Captioner],
-    uploads: Path,
-    languages: Mapping[str, text.Texts],
-    recorded: View | None,
-) -> None:
+def _viewer(answerer: Answerer, languages: Mapping[str, text.Texts], recorded: View | None) -> None:
     """Shows a View; see `static/viewer.js`."""
-    answerer = Answerer(find_captioner, uploads)
 
     def answer(question: dict[str, Any]) -> Any:
         return answerer.answer(question)
@@ -191,13 +187,13 @@ def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> Any:
     )
 
 
-def _wire(find_captioner: Callable[[], Captioner], photo: Any, picker: Any) -> None:
+def _wire(find_captioner: Callable[[], Captioner], photo: Any, picker: Any, grids: GridCache) -> None:
     """An example becomes the photo; the viewer hears of every photo and takes it to `look` by itself (queue.js)."""
 
     uploads = Path(photo.GRADIO_CACHE)
 
     def look(photo: dict[str, Any]) -> dict[str, Any]:
-        return dict(view_photo(find_captioner(), uploads, photo))
+        return dict(view_photo(find_captioner(), uploads, photo, grids))
 
     picker.pick(outputs=photo, js=TAKE_PICKED, api_visibility="private")
     photo.change(inputs=photo, js=HEAR_PHOTO, api_visibility="private")

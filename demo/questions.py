@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,12 +45,13 @@ class Answerer:
     Args:
         find_captioner: gives the captioner, waiting for it where it is still being loaded.
         uploads: the folder uploaded files lie in; nothing outside it is opened.
+        grids: of the photos given last; None: a cache of its own.
     """
 
-    def __init__(self, find_captioner: Callable[[], Captioner], uploads: Path) -> None:
+    def __init__(self, find_captioner: Callable[[], Captioner], uploads: Path, grids: GridCache | None = None) -> None:
         self.find_captioner = find_captioner
         self.uploads = uploads
-        self.grids = GridCache()
+        self.grids = grids or GridCache()
         self._turn = threading.Lock()
         self.checkup = Checkup(find_captioner)
 
@@ -88,7 +90,8 @@ def describe_photo(answerer: Answerer, question: Question) -> View:
 
 def _described(answerer: Answerer, question: Question, prefix: tuple[str, ...]) -> ResultView:
     preset = read_preset(question.get("preset"))
-    return described(answerer.find_captioner(), answerer.uploads, read_upload(question), preset, prefix)
+    captioner, upload = answerer.find_captioner(), read_upload(question)
+    return described(captioner, answerer.uploads, upload, preset, prefix, answerer.grids)
 
 
 def read_upload(question: Question) -> Mapping[str, Any]:
@@ -116,8 +119,8 @@ def look_in_box(
 def probe(answerer: Answerer, question: Question) -> Answer:
     """{"kind": "probe", "photo": upload, "test": ...}: an experiment, see `demo.probing`."""
     captioner, upload = answerer.find_captioner(), read_upload(question)
-    grid = answerer.grids.find(captioner, answerer.uploads, upload)
-    return probe_view(Subject(captioner, lambda: open_upload(answerer.uploads, upload), grid), question)
+    opened = partial(open_upload, answerer.uploads, upload)
+    return probe_view(Subject(captioner, opened, answerer.grids.find(captioner, upload, opened)), question)
 
 
 # Known without the model: nobody waits for a turn.

@@ -51,6 +51,15 @@ class ScriptedCaptioner:
 
     vocabulary = encoder
 
+    def encode(self, photos: Sequence[Image.Image]) -> Sequence[Image.Image]:
+        """The photos themselves, in the place of a grid."""
+        return photos
+
+    def search(
+        self, grid: Sequence[Image.Image], options: SearchOptions | None = None, prefix: Sequence[str] = ()
+    ) -> tuple[Description, ...]:
+        return tuple(self.describe(photo, options, prefix) for photo in grid)
+
     def describe(
         self, photo: Image.Image, options: SearchOptions | None = None, prefix: Sequence[str] = ()
     ) -> Description:

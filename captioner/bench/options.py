@@ -10,6 +10,9 @@ from captioner.errors import DataError
 ENTRIES = {  # in the order of the report
     "speed": "a photo in, captions and maps out, beside a plain textbook loop of the PyTorch captioning tutorial",
     "limit": "each stage of the shipped model beside what the machine allows for work that cannot be avoided",
+    "overlays": "all overlays of a caption as pixels, beside pyramid_expand and a matplotlib panel for each word",
+    "edits": "a forced word and a brushed gaze, as shares of a first caption",
+    "peers": "ViT-GPT2 and BLIP beside the shipped model, where transformers is installed",
     "growth": "how the cost of a search grows with beam width, words and vocabulary",
     "collection": "many photos: the whole beside its stages, and time and memory of ever more of them",
     "precision": "photos described in fewer bits: do words, maps and log-probabilities stay, and what time it takes",

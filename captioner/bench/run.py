@@ -8,10 +8,13 @@ import torch
 from PIL import Image
 
 from captioner.bench.collection import collection_speed
+from captioner.bench.edits import measure_edits
 from captioner.bench.growth import growth
 from captioner.bench.harness import Comparisons, compare_all
 from captioner.bench.memory import ConversionMemory, conversion_memory
 from captioner.bench.options import ENTRIES, BenchOptions
+from captioner.bench.overlays import measure_overlays
+from captioner.bench.peers import measure_peers
 from captioner.bench.precision import Precisions, compare_precisions
 from captioner.bench.report import Report, Section, describe_machine
 from captioner.bench.roofline import Roofline, roofline
@@ -69,6 +72,9 @@ def _precision(task: Task) -> Precisions:
 MEASURES: dict[str, Callable[[Task], Section]] = {
     "speed": _speed,
     "limit": _limit,
+    "overlays": measure_overlays,
+    "edits": measure_edits,
+    "peers": measure_peers,
     "growth": growth,
     "collection": collection_speed,
     "precision": _precision,

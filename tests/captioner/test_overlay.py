@@ -73,6 +73,21 @@ def test_outside_the_lit_cell_the_photo_is_untouched() -> None:
     assert not changed.any()
 
 
+def test_every_pixel_is_what_alpha_compositing_the_whole_palette_gives() -> None:
+    """Every place of the palette over every grey, and over colours."""
+    random = np.random.default_rng(0)
+    for ground in (np.tile(np.arange(256, dtype=np.uint8)[:, None, None], (1, 256, 3)), random.bytes(256 * 256 * 3)):
+        pixels = np.frombuffer(ground, np.uint8) if isinstance(ground, bytes) else ground
+        photo = Image.fromarray(pixels.reshape(256, 256, 3))
+        weights = np.linspace(-0.1, 1.2, 256, dtype=np.float32)[None, None]  # (1, 1, 256), some beyond the scale
+        every = Projection(np.ones((256, 1), np.float32), np.eye(256, dtype=np.float32))
+        (overlay,) = render_overlays(photo, weights, every, top=1.0)
+        places = np.rint(np.clip(weights[0], 0, 1) * 255).astype(int)
+        layer = Image.fromarray(np.ascontiguousarray(np.broadcast_to(palette()[places], (256, 256, 4))))
+        expected = Image.alpha_composite(photo.convert("RGBA"), layer).convert("RGB")
+        np.testing.assert_array_equal(np.asarray(overlay), np.asarray(expected))
+
+
 def test_a_flat_map_looks_flat_beside_a_sharp_one() -> None:
     flat = np.full((1, *GRID), 1 / 15, dtype=np.float32)
     sharp = np.zeros((1, *GRID), dtype=np.float32)

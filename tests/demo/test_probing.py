@@ -18,6 +18,7 @@ from captioner.encoder import FeatureGrid
 from captioner.errors import CaptionerError
 from demo import text
 from demo.boxes import BOXES_FILE
+from demo.callbacks import open_upload
 from demo.grids import GridCache
 from demo.probing import Subject, probe_json, probe_view
 from demo.questions import Answerer
@@ -151,17 +152,21 @@ def test_a_photo_is_encoded_once_however_many_experiments(
     assert encoded == [(96, 64)] * 2
 
 
+def find(cache: GridCache, captioner: Captioner, uploads: Path, path: str) -> FeatureGrid:
+    return cache.find(captioner, {"path": path}, lambda: open_upload(uploads, {"path": path}))
+
+
 def test_only_the_last_photos_are_kept_and_no_file_outside_the_uploads_is_opened(
     captioner: Captioner, tmp_path: Path
 ) -> None:
     cache = GridCache(kept=2)
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(photo_bytes())
-        cache.find(captioner, tmp_path, {"path": str(tmp_path / name)})
+        find(cache, captioner, tmp_path, str(tmp_path / name))
     assert len(cache._grids) == 2
     for path in ("/etc/passwd", str(tmp_path / "gone"), "\0"):
         with pytest.raises(CaptionerError, match="no longer on the server"):
-            cache.find(captioner, tmp_path, {"path": path})
+            find(cache, captioner, tmp_path, path)
 
 
 @pytest.fixture(scope="module")
