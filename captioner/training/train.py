@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint
-from captioner.decoder import compare
 from captioner.learning import Learning
 from captioner.training.batches import Batch, hide_words
+from captioner.training.comparison import make_comparison
 from captioner.training.curve import draw_curve
 from captioner.training.material import make_material
 from captioner.training.model import Losses, TrainingModel
@@ -64,8 +64,7 @@ class Run:
         )
         self.optimizer, self.scheduler = self._optimizer()
         self.average = AveragedModel(self.model, multi_avg_fn=running_average(options.average))
-        if options.compile:
-            self.model.decoder.attention.compare = torch.compile(compare, dynamic=True)
+        self.model.decoder.attention.compare = make_comparison(options.compile)
         self.average.to(self.accelerator.device)
         self.prepared, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
         self.watcher = self._watcher()
