@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from captioner.errors import DataError
 
-ENTRIES = ("speed", "limit", "memory")  # in the order of the report
+ENTRIES = ("speed", "limit", "memory", "training")  # in the order of the report
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from captioner.bench.report import Report, Section, describe_machine
 from captioner.bench.roofline import Roofline, roofline
 from captioner.bench.speed import speed_pairs
 from captioner.bench.task import Task
+from captioner.bench.training import measure_training
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint, load_checkpoint
 from captioner.errors import DataError
@@ -49,7 +50,12 @@ def _memory(task: Task) -> ConversionMemory:
     return conversion_memory(task.options.sizes)
 
 
-MEASURES: dict[str, Callable[[Task], Section]] = {"speed": _speed, "limit": _limit, "memory": _memory}
+MEASURES: dict[str, Callable[[Task], Section]] = {
+    "speed": _speed,
+    "limit": _limit,
+    "memory": _memory,
+    "training": measure_training,
+}
 
 
 def _device(name: str) -> torch.device:
