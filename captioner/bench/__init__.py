@@ -7,6 +7,7 @@ what is asked        options.py
 pairs to compare     speed.py
   | turn by turn     harness.py    ours, reference, ours, reference, ...: seconds and their ratios
   | memory           memory.py     of a conversion, in a process of its own
+  | training         training.py   a step of training; lesson.py makes ours and the textbook's (textbook_training.py)
   v
 a table, a JSON      report.py     with a description of the machine; run.py is the whole
 """
