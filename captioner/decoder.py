@@ -142,7 +142,7 @@ class SoftAttention(nn.Module):
         self.annotation_projection = nn.Linear(annotation_dim, attention_dim)
         self.hidden_projection = nn.Linear(hidden_dim, attention_dim)
         self.score = nn.Linear(attention_dim, 1)
-        self.compare: Callable[[Tensor, Tensor, Tensor], Tensor] = compare  # training may put a compiled one here
+        self.compare: Callable[[Tensor, Tensor, Tensor], Tensor] = compare  # training puts a frugal one here
 
     def forward(self, projected: Tensor, hidden: Tensor) -> Tensor:
         """Attention (P, R, L) of rows `hidden` (P, R, hidden_dim) over `projected` annotations (P, L, A)."""

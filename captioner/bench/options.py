@@ -16,6 +16,7 @@ ENTRIES = {  # in the order of the report
     "growth": "how the cost of a search grows with beam width, words and vocabulary",
     "collection": "many photos: the whole beside its stages, and time and memory of ever more of them",
     "precision": "photos described in fewer bits: do words, maps and log-probabilities stay, and what time it takes",
+    "training": "a training step beside that of the tutorial, and the epoch that follows from it",
     "memory": "the conversion of a full-size checkpoint, in a process of its own",
     "start": "python app.py until the page answers and the model is there, and its memory, beside an empty page",
 }

@@ -21,6 +21,7 @@ from captioner.bench.roofline import Roofline, roofline
 from captioner.bench.speed import speed_pairs
 from captioner.bench.start import Starts, starts
 from captioner.bench.task import Task
+from captioner.bench.training import measure_training
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint, load_checkpoint
 from captioner.errors import DataError
@@ -78,6 +79,7 @@ MEASURES: dict[str, Callable[[Task], Section]] = {
     "growth": growth,
     "collection": collection_speed,
     "precision": _precision,
+    "training": measure_training,
     "memory": _memory,
     "start": _start,
 }

@@ -1,14 +1,12 @@
-"""The training run: epochs, validation, early stopping, resumable state."""
+"""The training run: epochs, validation, early stopping."""
 
 from __future__ import annotations
 
-import copy
 import json
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -18,31 +16,20 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from captioner.captioner import Captioner
-from captioner.checkpoint import Checkpoint, ModelCard, save_checkpoint
-from captioner.decoder import compare
-from captioner.errors import DataError
+from captioner.checkpoint import Checkpoint
 from captioner.learning import Learning
 from captioner.training.batches import Batch, hide_words
+from captioner.training.comparison import make_comparison
 from captioner.training.curve import draw_curve
-from captioner.training.material import make_material, provenance
+from captioner.training.material import make_material
 from captioner.training.model import Losses, TrainingModel
 from captioner.training.numerics import bfloat16_pays, running_average
 from captioner.training.options import TrainOptions
 from captioner.training.reward import CiderReward
+from captioner.training.saving import Part, Progress, RunState, make_checkpoint, write_epoch
 from captioner.training.self_critical import advantages, sample_captions, sampled_batch, score_samples
 from captioner.training.validation import validate
 from captioner.training.watching import Watcher
-
-
-@dataclass
-class Progress:
-    """Where a run stands; saved with the weights."""
-
-    epoch: int = 0
-    batch: int = 0
-    best_cider: float = -1.0
-    best_epoch: int = -1
-    steps: int = 0
 
 
 class EpochLosses(NamedTuple):
@@ -77,11 +64,17 @@ class Run:
         )
         self.optimizer, self.scheduler = self._optimizer()
         self.average = AveragedModel(self.model, multi_avg_fn=running_average(options.average))
-        if options.compile:
-            self.model.decoder.attention.compare = torch.compile(compare, dynamic=True)
+        self.model.decoder.attention.compare = make_comparison(options.compile)
         self.average.to(self.accelerator.device)
         self.prepared, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
         self.watcher = self._watcher()
+        changing: dict[str, Part] = {
+            "model": self.model,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "scheduler": self.scheduler,
+        }
+        self.state = RunState(options.run / "state.pt", changing, self.vocabulary.tokens)
         self.progress = Progress()
         self.saved_at = time.monotonic()
 
@@ -238,12 +231,13 @@ class Run:
             log.write(json.dumps(record) + "\n")
         draw_curve(self.options.run / "log.jsonl", self.options.run / "curve.png")
         tqdm.write(json.dumps(record))
+        epoch = self.progress.epoch
         if validation.cider > self.progress.best_cider:
-            self.progress = replace(self.progress, best_cider=validation.cider, best_epoch=self.progress.epoch)
-            self._save_checkpoint(self.average.module, record, self.options.out)
+            self.progress = replace(self.progress, best_cider=validation.cider, best_epoch=epoch)
+            write_epoch(self._checkpoint(self.average.module), record, self.options.out)
         if self.options.keep_epochs:
-            path = self.options.run / f"epoch-{record['epoch']}.safetensors"
-            self._save_checkpoint(self.average.module, record, path)
+            path = self.options.run / f"epoch-{epoch + 1}.safetensors"
+            write_epoch(self._checkpoint(self.average.module), record, path)
 
     def _watch(self, nats: float | None, ends: bool) -> None:
         """Let the watcher caption its photos if it is time; with the weights as they are, not their average."""
@@ -256,57 +250,18 @@ class Run:
         return Captioner(self._checkpoint(model), str(self.accelerator.device))
 
     def _checkpoint(self, model: torch.nn.Module) -> Checkpoint:
-        assert isinstance(model, TrainingModel)
-        card = ModelCard(
-            self.options.name, self.options.trained_on, provenance(self.options, self.material, self.progress.epoch)
-        )
-        encoder, decoder = copy.deepcopy(model.encoder), copy.deepcopy(model.decoder)
-        decoder.attention.compare = compare
-        return Checkpoint(encoder, decoder.eval(), self.vocabulary, self.start.photo, card)
-
-    def _save_checkpoint(self, model: torch.nn.Module, record: dict[str, Any], path: Path) -> None:
-        scores = {"validation": {key: record[key] for key in ("epoch", "val_ciders", "effective_cells")}}
-        parts = self._checkpoint(model)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(replace(parts, card=replace(parts.card, scores=scores)), path, torch.float16)
-
-    @property
-    def _state_path(self) -> Path:
-        return self.options.run / "state.pt"
+        return make_checkpoint(model, self.options, self.material, self.progress.epoch)
 
     def _save_state(self) -> None:
-        if not self.accelerator.is_main_process:
-            return
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "progress": asdict(self.progress),
-            "tokens": list(self.vocabulary.tokens),
-        }
-        temporary = self._state_path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self._state_path)
-        self.saved_at = time.monotonic()
+        if self.accelerator.is_main_process:
+            self.state.save(self.progress)
+            self.saved_at = time.monotonic()
 
     def _resume(self) -> None:
-        if not self._state_path.exists():
-            return
-        state = torch.load(self._state_path, map_location=self.accelerator.device, weights_only=True)
-        if tuple(state.get("tokens", ())) != self.vocabulary.tokens:
-            raise DataError(f"{self._state_path} belongs to a run with another vocabulary: choose another --run-dir")
-        try:
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.scheduler.load_state_dict(state["scheduler"])
-        except (RuntimeError, ValueError, KeyError) as problem:
-            raise DataError(
-                f"{self._state_path} belongs to a run with other options: choose another --run-dir"
-            ) from problem
-        self.progress = Progress(**state["progress"])
-        tqdm.write(f"resuming at epoch {self.progress.epoch + 1}, batch {self.progress.batch}")
+        progress = self.state.load(self.accelerator.device)
+        if progress is not None:
+            self.progress = progress
+            tqdm.write(f"resuming at epoch {progress.epoch + 1}, batch {progress.batch}")
 
 
 def train(options: TrainOptions) -> Progress:

@@ -26,7 +26,7 @@ TUTORIAL_PHOTO = PhotoSettings(
     size=256, detail=None, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225), resampling="bilinear"
 )
 
-_DECODER_NAMES = {  # the tutorial's: ours
+DECODER_NAMES = {  # the tutorial's: ours
     "attention.encoder_att": "attention.annotation_projection",
     "attention.decoder_att": "attention.hidden_projection",
     "attention.full_att": "attention.score",
@@ -193,8 +193,8 @@ def _decoder(half: _Half, archive: Archive, words: int) -> AttentionDecoder:
         layer, _, kind = theirs.rpartition(".")
         if layer == "decode_step":
             tensors[f"lstm.{kind}"] = tensor
-        elif layer in _DECODER_NAMES:
-            tensors[f"{_DECODER_NAMES[layer]}.{kind}"] = tensor
+        elif layer in DECODER_NAMES:
+            tensors[f"{DECODER_NAMES[layer]}.{kind}"] = tensor
         else:
             raise CheckpointError(
                 f"the decoder has {theirs[:60]!r}, which the tutorial's has not: it is of another model"

@@ -23,7 +23,8 @@ from captioner.search_options import SearchOptions
 from captioner.training import train as training
 from captioner.training.options import TrainOptions
 from captioner.training.pretrained import load_imagenet_weights
-from captioner.training.train import EpochLosses, Progress, Run
+from captioner.training.saving import Progress
+from captioner.training.train import EpochLosses, Run
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
 

@@ -23,7 +23,8 @@ from captioner.learning import Learning
 from captioner.photo import PhotoSettings, open_photo
 from captioner.training.data import load_data
 from captioner.training.options import TrainOptions
-from captioner.training.train import EpochLosses, Progress, Run, train
+from captioner.training.saving import Progress
+from captioner.training.train import EpochLosses, Run, train
 from captioner.training.watching import WatchOptions
 
 ROOT = Path(__file__).parents[2]
