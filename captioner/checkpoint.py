@@ -227,7 +227,8 @@ def _fill(module: torch.nn.Module, prefix: str, tensors: Mapping[str, Tensor], p
 
 def _familiarity(tensors: Mapping[str, Tensor], limit: object, path: Path) -> Familiarity:
     try:
-        mean, basis = tensors["familiarity.mean"].float(), tensors["familiarity.basis"].float()
+        # Copies: what safetensors gives may lie in the file, which may change or be cut short while it is used.
+        mean, basis = (tensors[f"familiarity.{name}"].to(torch.float32, copy=True) for name in ("mean", "basis"))
         return Familiarity(mean, basis, float(str(limit)))
     except (KeyError, ValueError) as problem:
         raise CheckpointError(

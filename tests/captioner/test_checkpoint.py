@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pickle
 import random
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, ModelCard, load_checkpoint, save_checkpoint
 from captioner.errors import CheckpointError
+from captioner.familiarity import Familiarity
 from captioner.photo import PhotoSettings
 from captioner.vocabulary import Vocabulary
 
@@ -128,6 +132,40 @@ def test_half_precision_halves_the_file_and_changes_little(model: Checkpoint, sa
     np.testing.assert_allclose(actual.log_probs, expected.log_probs, rtol=0.01, atol=0.05)
     np.testing.assert_allclose(actual.attention, expected.attention, atol=0.02)
     assert not np.array_equal(actual.log_probs, expected.log_probs)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where a file is mapped, cutting it short would end the process")
+@pytest.mark.parametrize("fate", ["cut short", "written over", "removed"])
+def test_what_becomes_of_the_file_does_not_matter_to_a_model_in_use(fate: str, copy: Path) -> None:
+    """In a process of its own: reading a page of a mapped file that was cut short ends it (SIGBUS)."""
+    channels = load_checkpoint(copy).encoder.channels
+    familiar = Familiarity(torch.zeros(channels), torch.eye(2, channels), 1.0)
+    whole = dataclasses.replace(load_checkpoint(copy), familiarity=familiar)
+    save_checkpoint(whole, copy)
+    program = f"""
+import json, sys
+from pathlib import Path
+from builders import photo
+from captioner.captioner import Captioner
+path = Path({str(copy)!r})
+captioner = Captioner.load(path, "cpu")
+if {fate!r} == "removed":
+    path.unlink()
+else:
+    path.write_bytes(b"" if {fate!r} == "cut short" else b"\\x7f" * path.stat().st_size)
+description = captioner.describe(photo())
+print(json.dumps([description.at_width(3)[0].text, description.strangeness]))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.returncode == 0, run.stderr
+    expected = Captioner(whole, "cpu").describe(photo())
+    assert json.loads(run.stdout) == [expected.at_width(3)[0].text, pytest.approx(expected.strangeness)]
 
 
 def test_saving_replaces_an_older_file(model: Checkpoint, copy: Path) -> None:
