@@ -19,6 +19,7 @@ from demo.view import build_fault, build_problem, build_view
 from demo.view_types import ResultView, View
 
 if TYPE_CHECKING:
+    from captioner.caption import Description
     from captioner.captioner import Captioner
 
 LOG = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
     if not isinstance(upload, Mapping):
         return build_problem(text.NO_PHOTO)
     try:
-        return described(captioner, uploads, upload, read_preset(upload.get("preset")))
+        return described(captioner, uploads, upload, read_preset(upload.get("preset")), lent=True)
     except CaptionerError as problem:
         return build_problem(str(problem))
     except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
@@ -48,22 +49,46 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
 
 
 def described(
-    captioner: Captioner, uploads: Path, upload: Upload, preset: str, prefix: tuple[str, ...] = ()
+    captioner: Captioner,
+    uploads: Path,
+    upload: Upload,
+    preset: str,
+    prefix: tuple[str, ...] = (),
+    *,
+    lent: bool = False,
 ) -> ResultView:
     """What the page is shown of an uploaded photo.
 
     Args:
         prefix: words that every caption begins with.
+        lent: let a lent GPU do it, where there is one (`demo.zero_gpu`).
 
     Raises:
         PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
         SearchError: the prefix cannot be said.
     """
     photo = open_upload(uploads, upload)
-    description = captioner.describe(photo, SearchOptions.preset(preset), prefix)
+    options = SearchOptions.preset(preset)
+    if lent:
+        description, without_gpu = _look(captioner, photo, options, prefix)
+    else:
+        description, without_gpu = captioner.describe(photo, options, prefix), False
     path = upload.get("path")
     source = None if path is None else {"path": str(path)}
-    return build_view(description, photo, captioner.card.trained_on, preset=preset, source=source)
+    return build_view(
+        description, photo, captioner.card.trained_on, preset=preset, source=source, without_gpu=without_gpu
+    )
+
+
+def _look(
+    captioner: Captioner, photo: Image.Image, options: SearchOptions, prefix: tuple[str, ...]
+) -> tuple[Description, bool]:
+    """A description, and whether a GPU that should have made it was not to be had."""
+    from demo.zero_gpu import LentCaptioner  # not before there is a captioner: the page opens without torch
+
+    if isinstance(captioner, LentCaptioner):
+        return captioner.look(photo, options, prefix)
+    return captioner.describe(photo, options, prefix), False
 
 
 def warm_up(captioner: Captioner) -> None:
