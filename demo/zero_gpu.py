@@ -1,6 +1,6 @@
 """ZeroGPU: a GPU that Hugging Face lends a page for a few seconds at a time, and the processor when none is to be had.
 
-What is asked of the GPU runs in a process forked from this one: photo and options are pickled on the way there, the
+What is asked of the GPU runs in a process forked from this one: pixels and options are pickled on the way there, the
 description on the way back. A visitor's time on the GPU is charged as it was requested, not as it was used.
 """
 
@@ -15,16 +15,17 @@ from typing import TypeAlias
 import torch
 from PIL import Image
 
-from captioner.caption import Description
+from captioner.caption import Description, Floats
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, load_checkpoint
 from captioner.errors import CheckpointError
+from captioner.photo import prepare_photo
 from captioner.search_options import SearchOptions
 
 LOG = logging.getLogger(__name__)
 SECONDS = 5  # requested for a photo; a visitor without an account has about 120 a day
 
-Describe: TypeAlias = Callable[[Image.Image, SearchOptions, tuple[str, ...]], Description]
+Describe: TypeAlias = Callable[[Floats, SearchOptions, tuple[str, ...]], Description]
 
 
 class LentCaptioner(Captioner):
@@ -40,10 +41,11 @@ class LentCaptioner(Captioner):
         super().__init__(checkpoint, "cpu")
         home = os.getpid()
 
-        def describe(photo: Image.Image, options: SearchOptions, prefix: tuple[str, ...]) -> Description:
+        def describe(pixels: Floats, options: SearchOptions, prefix: tuple[str, ...]) -> Description:
             if os.getpid() != home:
                 torch.set_num_threads(1)  # the threads PyTorch had started were not forked: it would wait for them
-            return on_gpu.describe(photo, options, prefix)
+            grid = on_gpu.encode_pixels(torch.from_numpy(pixels))
+            return on_gpu.search(grid, options, prefix)[0]
 
         self._describe_there = lend(describe)
 
@@ -72,9 +74,10 @@ class LentCaptioner(Captioner):
             PhotoError: the photo is not RGB.
             SearchError: the prefix cannot be said.
         """
-        self.known_ids(prefix)  # a wrong word costs nobody time on the GPU
+        self.known_ids(prefix)  # what is wrong costs nobody time on the GPU
+        pixels = prepare_photo(photo, self.photo_settings)[None].numpy()  # (1, 3, S, S)
         try:
-            return self._describe_there(photo, options, tuple(prefix)), False
+            return self._describe_there(pixels, options, tuple(prefix)), False
         except Exception as problem:  # its time is used up, none is free, it broke: `spaces` raises Gradio's errors
             LOG.warning("A photo is described without the GPU: %s", problem)
         return self.describe(photo, options, prefix), True

@@ -31,11 +31,14 @@ def card() -> SpaceCard:
     return SpaceCard.load(ROOT / "README.md")
 
 
+def requirements(path: Path) -> dict[str, Requirement]:
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return {found.name: found for found in map(Requirement, filter(None, lines))}
+
+
 @pytest.fixture(scope="module")
 def required() -> dict[str, Requirement]:
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    found = (Requirement(line) for line in lines if line and not line.startswith("#"))
-    return {requirement.name: requirement for requirement in found}
+    return requirements(ROOT / "requirements.txt")
 
 
 def test_the_front_matter_is_as_a_space_wants_it(card: SpaceCard) -> None:
@@ -65,6 +68,14 @@ def test_zero_gpu_finds_a_torch_and_the_page_runs_on_its_pythons(
     assert all(required["torchvision"].specifier.contains(version) for version in ZERO_GPU_TORCHVISION)
     assert card.data.python_version in ("3.10", "3.12")
     assert "spaces" not in required, "it is there already; another one would take its place"
+
+
+def test_the_lowest_versions_that_are_tested_are_the_lowest_that_are_allowed(required: dict[str, Requirement]) -> None:
+    tried = requirements(ROOT / ".ci" / "lowest.txt")
+    assert set(required) <= set(tried)
+    for name, requirement in required.items():
+        (lowest,) = (Version(bound.version) for bound in requirement.specifier if bound.operator == ">=")
+        assert lowest in tried[name].specifier, name
 
 
 def test_what_is_needed_from_debian_is_nothing() -> None:
