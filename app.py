@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from captioner.hub import HubAddress, Source, locate, source_argument
@@ -24,7 +25,8 @@ MALLOPT_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 EPILOG = """\
 Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
-SAYWHERE_DEVICE; the command line wins.
+SAYWHERE_DEVICE; the command line wins. Where neither says, a Hugging Face Space is served on all addresses, and
+GRADIO_SERVER_NAME and GRADIO_SERVER_PORT hold.
 
 examples:
   python app.py                                the page on http://127.0.0.1:7860, this computer only
@@ -43,6 +45,7 @@ class ServerOptions:
     port: int
     checkpoint: Source | None  # a file or an address on the Hub; None: the one that comes with SayWhere
     device: str
+    lent: bool = False  # the GPU is ZeroGPU's (`demo.zero_gpu`)
 
 
 class UnusableAddressError(ValueError):
@@ -68,12 +71,14 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
     def default(name: str, otherwise: str) -> str:
         return environment.get(f"SAYWHERE_{name}") or otherwise
 
+    host = environment.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if environment.get("SPACE_ID") else "127.0.0.1")  # noqa: S104 (a Space is for everyone)
+    port = environment.get("GRADIO_SERVER_PORT") or "7860"
     parser.add_argument(
         "--host",
-        default=default("HOST", "127.0.0.1"),
+        default=default("HOST", host),
         help="address to listen on; 0.0.0.0 for all (default: 127.0.0.1)",
     )
-    parser.add_argument("--port", type=_port, default=default("PORT", "7860"), help="1 to 65535 (default: 7860)")
+    parser.add_argument("--port", type=_port, default=default("PORT", port), help="1 to 65535 (default: 7860)")
     parser.add_argument(
         "--checkpoint",
         type=source_argument,
@@ -82,7 +87,8 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
     )
     parser.add_argument("--device", default=default("DEVICE", "auto"), help="auto (default), cpu, cuda, ...")
     found = parser.parse_args(arguments)
-    return ServerOptions(found.host, found.port, found.checkpoint, found.device)
+    lent = found.device == "auto" and environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+    return ServerOptions(found.host, found.port, found.checkpoint, found.device, lent)
 
 
 def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -> None:
@@ -123,16 +129,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _uncollected():
         from demo.page import build_page, launch_page
 
-        # The page opens on a recorded example while torch and the model load.
+        # The page opens on a recorded example while torch and the model load. ZeroGPU takes only what is there before.
         loaded: Future[Captioner] = Future()
+        unusable = _load(options, loaded) if options.lent else ""
+        if unusable:
+            return _stop(unusable)
         page = build_page(loaded.result)
         try:
             address = launch_page(page, options.host, options.port)
         except OSError:
             return _stop(f"{options.host}:{options.port} was taken meanwhile: choose another --port.")
-        sys.stdout.write(f"The page is open: {address} (the model is still loading)\n")
-        sys.stdout.flush()
-        unusable = _load(options, loaded)
+        if not options.lent:
+            sys.stdout.write(f"The page is open: {address} (the model is still loading)\n")
+            sys.stdout.flush()
+            unusable = _load(options, loaded)
     if unusable:
         page.close(verbose=False)
         return _stop(unusable)
@@ -147,7 +157,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
     """Load the model for those who wait for it; a sentence when it cannot be loaded, else nothing."""
-    from captioner.captioner import Captioner
     from captioner.checkpoint import default_checkpoint
     from captioner.errors import CaptionerError
     from demo.callbacks import warm_up
@@ -156,7 +165,7 @@ def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
         if isinstance(options.checkpoint, HubAddress):
             sys.stdout.write(f"Fetching {options.checkpoint} from the Hugging Face Hub ...\n")
             sys.stdout.flush()
-        captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
+        captioner = _captioner(locate(options.checkpoint or default_checkpoint()), options)
     except CaptionerError as problem:
         loaded.set_exception(problem)
         return str(problem)
@@ -164,6 +173,17 @@ def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
     _settle_memory()
     loaded.set_result(captioner)
     return ""
+
+
+def _captioner(path: Path, options: ServerOptions) -> Captioner:
+    """The captioner of a checkpoint file, as the options have it."""
+    if options.lent:
+        from demo.zero_gpu import LentCaptioner
+
+        return LentCaptioner.borrow(path)
+    from captioner.captioner import Captioner
+
+    return Captioner.load(path, options.device)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from demo.view import build_fault, build_problem, build_view
 from demo.view_types import ResultView, View
 
 if TYPE_CHECKING:
+    from captioner.caption import Description
     from captioner.captioner import Captioner
     from demo.grids import GridCache
 
@@ -41,7 +42,8 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object, grids: GridC
     if not isinstance(upload, Mapping):
         return build_problem(text.NO_PHOTO)
     try:
-        return described(captioner, uploads, upload, read_preset(upload.get("preset")), grids=grids)
+        preset = read_preset(upload.get("preset"))
+        return described(captioner, uploads, upload, preset, grids=grids, lent=True)
     except CaptionerError as problem:
         return build_problem(str(problem))
     except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
@@ -56,12 +58,15 @@ def described(
     preset: str,
     prefix: tuple[str, ...] = (),
     grids: GridCache | None = None,
+    *,
+    lent: bool = False,
 ) -> ResultView:
     """What the page is shown of an uploaded photo.
 
     Args:
         prefix: words that every caption begins with.
         grids: where the photo's grid is looked up and kept; None: the photo is encoded.
+        lent: let a lent GPU do it, where there is one (`demo.zero_gpu`).
 
     Raises:
         PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
@@ -69,13 +74,24 @@ def described(
     """
     photo = open_upload(uploads, upload)
     options = SearchOptions.preset(preset)
-    if grids is None:
-        description = captioner.describe(photo, options, prefix)
-    else:
-        description = captioner.search(grids.find(captioner, upload, lambda: photo), options, prefix)[0]
+    description, without_gpu = _look(captioner, photo, options, prefix) if lent else (None, False)
+    if description is None:
+        grid = captioner.encode([photo]) if grids is None else grids.find(captioner, upload, lambda: photo)
+        description = captioner.search(grid, options, prefix)[0]
     path = upload.get("path")
     source = None if path is None else {"path": str(path)}
-    return build_view(description, photo, captioner.card.trained_on, preset=preset, source=source)
+    return build_view(
+        description, photo, captioner.card.trained_on, preset=preset, source=source, without_gpu=without_gpu
+    )
+
+
+def _look(
+    captioner: Captioner, photo: Image.Image, options: SearchOptions, prefix: tuple[str, ...]
+) -> tuple[Description | None, bool]:
+    """A description where a GPU is lent, and whether that GPU was not to be had."""
+    from demo.zero_gpu import LentCaptioner  # not before there is a captioner: the page opens without torch
+
+    return captioner.look(photo, options, prefix) if isinstance(captioner, LentCaptioner) else (None, False)
 
 
 def warm_up(captioner: Captioner) -> None:

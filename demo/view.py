@@ -46,6 +46,7 @@ def build_view(
     normalisation: float | None = None,
     recorded: bool = False,
     source: dict[str, str] | None = None,
+    without_gpu: bool = False,
 ) -> ResultView:
     """Everything the page shows of one photo, at every beam width searched.
 
@@ -57,6 +58,7 @@ def build_view(
         normalisation: the power of the length by which its captions were ranked; None: the preset's.
         recorded: whether this was described earlier, and is shown until a visitor gives a photo.
         source: what asks the server about this photo again, an upload's "path"; None: the photo as shown.
+        without_gpu: whether the GPU that this page is lent was not to be had.
 
     Raises:
         SearchError: there is no preset of that name.
@@ -92,6 +94,7 @@ def build_view(
         "strangeness": description.strangeness,
         "recorded": recorded,
         "source": source,
+        "without_gpu": without_gpu,
         "boxes": boxes_of(photo),
     }
 

@@ -82,6 +82,7 @@ class ResultView(TypedDict):
     strangeness: float | None
     recorded: bool
     source: dict[str, str] | None
+    without_gpu: bool
     boxes: Boxes
 
 

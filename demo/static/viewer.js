@@ -137,6 +137,7 @@ function layOut(desk) {
     ...(view.recorded ? [make("p", "sw-note", desk.t("recorded"))] : []),
     ...(desk.health ? [desk.health.warning(desk)] : []),
     ...(view.guessing ? [make("p", "sw-guessing", desk.t("guessing"))] : []),
+    ...(view.without_gpu ? [make("p", "sw-note sw-without-gpu", desk.t("without_gpu"))] : []),
     ...mountGiven(desk),
   ]);
   const hint = make("div", "sw-hint", [mountPlayer(desk), make("span", null, desk.t("caption_hint")), mountFacts(desk)]);
