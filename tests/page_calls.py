@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import httpx
 
 API = "/gradio_api"
@@ -9,10 +11,15 @@ API = "/gradio_api"
 
 def ask_component(address: str, function: str, data: object) -> httpx.Response:
     """What a function that the page's own scripts call answers."""
-    components = httpx.get(f"{address}/config").json()["components"]
-    block = next(found["id"] for found in components if function in (found["props"].get("server_fns") or ()))
+    block = _component_with(address, function)
     body = {"data": data, "component_id": block, "fn_name": function, "session_hash": "test"}
     return httpx.post(f"{address}{API}/component_server", json=body)
+
+
+@cache
+def _component_with(address: str, function: str) -> int:
+    components = httpx.get(f"{address}/config").json()["components"]
+    return int(next(found["id"] for found in components if function in (found["props"].get("server_fns") or ())))
 
 
 def upload(address: str, *contents: bytes, name: str = "photo.png") -> list[str]:

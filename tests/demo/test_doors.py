@@ -64,8 +64,9 @@ def addresses(routes: list[Any]) -> Iterator[tuple[str, str]]:
     """Method and path of every route, those of routers within too."""
     for route in routes:
         within = getattr(route, "original_router", None) or getattr(route, "app", None)
-        if getattr(within, "routes", None):
-            yield from addresses(within.routes)
+        nested = getattr(within, "routes", None)
+        if nested:
+            yield from addresses(nested)
         elif getattr(route, "path", None):
             yield from ((method, route.path) for method in getattr(route, "methods", None) or ("GET",))
 
@@ -164,10 +165,10 @@ def test_no_other_file_is_read(tiny_address: str, gradio_folder: Path) -> None:
         f"{gradio_folder}/stray.txt",
         str(own),
         f"{own}/",
-        f"{own}/../../../etc/passwd",
+        f"{own}/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
         f"{own}/%2e%2e/%2e%2e/stray.txt",
         f"{own}/..%2f..%2fstray.txt",
-        f"{own}/photo.png/../photo.png",
+        f"{own}/photo.png/%2e%2e/photo.png",
         f"{own}/Photo.png",
         f"{gradio_folder}/{'0' * 64}/photo.png",
         "http://127.0.0.1:9/a.png",
@@ -239,7 +240,7 @@ def test_a_data_address_is_held_to_the_limits_of_a_file(tiny_address: str, conte
     address = "data:image/png;base64," + base64.b64encode(content).decode()
     said = caption(tiny_address, [{"url": address}, 3])
     assert said.startswith("event: error")
-    assert said == caption(tiny_address, [{"path": path}, 3])
+    assert said == caption(tiny_address, [{"path": path}, 3]).replace(" 'photo.png'", "")
 
 
 @contextmanager
@@ -263,7 +264,8 @@ def watched_writes(folder: Path) -> Iterator[list[str]]:
 
 def whole_names(paths: list[str], folder: Path) -> list[str]:
     """Of these paths the ones that a visitor could be downloading."""
-    return [path for path in paths if Path(path).parent != folder and not Path(path).name.startswith(".")]
+    within = [path for path in paths if Path(path) != folder and Path(path).parent != folder]
+    return [path for path in within if not Path(path).name.startswith(".")]
 
 
 def test_no_file_that_somebody_downloads_is_ever_opened_for_writing(tiny_address: str, gradio_folder: Path) -> None:

@@ -25,7 +25,7 @@ class SickCaptioner(ScriptedCaptioner):
     self_test = SelfTest(("black",), 0.0)
 
 
-def status_of(find: Callable[[], Captioner], waiting: int = 0, uploads: Path = Path.cwd()) -> ServerStatus:
+def status_of(find: Callable[[], Captioner], waiting: int = 0, uploads: Path = Path()) -> ServerStatus:
     """The status once the model's checkup is over."""
     checkup = Checkup(find)
     until = time.monotonic() + 60
@@ -67,9 +67,7 @@ def test_a_model_that_loads_is_waited_for() -> None:
         ready.wait(60)
         return scripted()
 
-    check_unusable(
-        ServerStatus(Checkup(find), lambda: 0, 32, Path.cwd()).report(), "loading", server_text.MODEL_LOADING
-    )
+    check_unusable(ServerStatus(Checkup(find), lambda: 0, 32, Path()).report(), "loading", server_text.MODEL_LOADING)
     ready.set()
 
 
