@@ -7,16 +7,20 @@ import atexit
 import ctypes
 import gc
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from captioner.hub import HubAddress, Source, locate, source_argument
+from demo.guard import GuardOptions
+from demo.guard.arguments import add_arguments, read_arguments
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -25,15 +29,18 @@ MALLOPT_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 EPILOG = """\
 Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
-SAYWHERE_DEVICE; the command line wins. Where neither says, a Hugging Face Space is served on all addresses, and
-GRADIO_SERVER_NAME and GRADIO_SERVER_PORT hold.
+SAYWHERE_DEVICE, SAYWHERE_VISITORS, SAYWHERE_PROXIES, SAYWHERE_ORIGINS; the command line wins. Where neither says, a
+Hugging Face Space is served on all addresses, and GRADIO_SERVER_NAME and GRADIO_SERVER_PORT hold.
 
 examples:
   python app.py                                the page on http://127.0.0.1:7860, this computer only
   python app.py --host 0.0.0.0 --port 8000     for everyone on the network
   python app.py --checkpoint my.safetensors    a model of your own (python -m captioner train --help)
   python app.py --checkpoint hf://owner/name   a model on the Hugging Face Hub, fetched once
+  python app.py --proxies 1                    behind one proxy of yours, such as nginx with https
   SAYWHERE_PORT=8000 python app.py             the same as --port 8000
+
+http://HOST:PORT/health answers 200 while photos are captioned, else 503 and what is wrong.
 """
 
 
@@ -46,6 +53,7 @@ class ServerOptions:
     checkpoint: Source | None  # a file or an address on the Hub; None: the one that comes with SayWhere
     device: str
     lent: bool = False  # the GPU is ZeroGPU's (`demo.zero_gpu`)
+    guard: GuardOptions = field(default_factory=GuardOptions)
 
 
 class UnusableAddressError(ValueError):
@@ -86,13 +94,22 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
         help="model, a file or hf://owner/name[@revision] (default: assets/saywhere.safetensors)",
     )
     parser.add_argument("--device", default=default("DEVICE", "auto"), help="auto (default), cpu, cuda, ...")
+    add_arguments(parser, default, on_spaces=bool(environment.get("SPACE_ID")))
     found = parser.parse_args(arguments)
     lent = found.device == "auto" and environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
-    return ServerOptions(found.host, found.port, found.checkpoint, found.device, lent)
+    return ServerOptions(found.host, found.port, found.checkpoint, found.device, lent, read_arguments(found))
 
 
 def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -> None:
-    """Before gradio is imported: nothing is reported, and nothing fetched but a checkpoint the operator named."""
+    """Before gradio is imported: nothing is reported, and nothing fetched but a checkpoint the operator named.
+
+    Uploaded photos go to a new folder that only this user may read, and that is deleted in the end; Gradio's own is one
+    for all programs and users of a machine.
+    """
+    if not environment.get("GRADIO_TEMP_DIR"):
+        folder = tempfile.mkdtemp(prefix="saywhere-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        environment["GRADIO_TEMP_DIR"] = folder
     environment["GRADIO_ANALYTICS_ENABLED"] = "False"
     environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
     if not isinstance(options.checkpoint, HubAddress):
@@ -136,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _stop(unusable)
         page = build_page(loaded.result)
         try:
-            address = launch_page(page, options.host, options.port)
+            address = launch_page(page, options.host, options.port, options.guard)
         except OSError:
             return _stop(f"{options.host}:{options.port} was taken meanwhile: choose another --port.")
         if not options.lent:

@@ -46,6 +46,10 @@ class Checkup:
         model, test = self._found.result()
         return _view("good" if test.healthy else "bad", list(test.findings), model)
 
+    def trouble(self) -> BaseException | None:
+        """What kept the model from being loaded or tested, as far as is known by now."""
+        return self._found.exception() if self._found.done() else None
+
     def _run(self) -> None:
         try:
             captioner = self._find_captioner()

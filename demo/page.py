@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
 from pydantic import ValidationError, model_validator
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from captioner.errors import PhotoError
 from demo import text
@@ -18,7 +23,7 @@ from demo.callbacks import view_photo
 from demo.comparison import find_example
 from demo.examples import ExamplePhoto, list_examples, recorded_view
 from demo.grids import GridCache
-from demo.guard import Guard
+from demo.guard import Guard, GuardOptions
 from demo.questions import Answerer
 from demo.scripts import (
     CONNECT_EXAMPLES,
@@ -29,6 +34,7 @@ from demo.scripts import (
     viewer_script,
     viewer_style,
 )
+from demo.status import ServerStatus
 from demo.templates import EXAMPLES_TEMPLATE, HEADER_TEMPLATE, PRIVACY_TEMPLATE
 from demo.view import build_problem
 from demo.view_types import View
@@ -36,7 +42,7 @@ from demo.view_types import View
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
-MAX_FILE_SIZE = "30mb"
+MAX_FILE_SIZE = 30 * 2**20  # bytes
 QUEUE_LENGTH = 32  # photos that may wait; the next is refused, and its visitor asked to try again
 SESSIONS_KEPT = 200  # Gradio keeps the last result of each, up to a megabyte, in memory
 HOUR = 3600  # seconds; uploaded photos are deleted when older than that, looked at every hour
@@ -76,15 +82,26 @@ def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEU
         _wire(find_captioner, photo, picker, grids)
         publish_api(find_captioner, photo, grids)
     page.queue(max_size=queue_length, default_concurrency_limit=1)
+    page.status = ServerStatus(answerer.checkup, lambda: len(page._queue), queue_length, answerer.uploads)
     return page
 
 
-def launch_page(page: Any, host: str, port: int) -> str:
+def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = None) -> str:
     """Start serving the page from a thread of its own and return its address; `page.block_thread()` waits for the end.
+
+    Args:
+        options: what the guard lets through.
 
     Raises:
         OSError: the port is taken or may not be used.
     """
+
+    def tell_health(request: Request) -> Response:
+        status, report = page.status.report()
+        return JSONResponse(report, status, {"cache-control": "no-store"})
+
+    # Else whoever asks from this machine, a proxy too, could name any address as the visitor's; `Guard` counts by it.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
     _, address, _ = page.launch(
         server_name=host,
         server_port=port,
@@ -103,7 +120,10 @@ def launch_page(page: Any, host: str, port: int) -> str:
         footer_links=["api", "settings"],
         theme=_theme(),
         css_paths=style_paths(),
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        app_kwargs={
+            "middleware": [Middleware(Guard, Path(get_upload_folder()), options)],
+            "routes": [Route("/health", tell_health)],
+        },
     )
     return str(address)
 

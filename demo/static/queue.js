@@ -3,7 +3,7 @@
 
 const SILENCE = 60000; // milliseconds; the queue gives a sign of life every 15 s
 const PATIENCE = 90000; // milliseconds a question may take: 20 s for its turn, and the work itself
-const QUEUE_FULL = 503;
+const COME_AGAIN = [429, 503]; // too many requests from this address, or a full queue
 
 function serverAddress(path) {
   const { root = "", api_prefix = "/gradio_api" } = window.gradio_config || {};
@@ -23,7 +23,7 @@ function hearPhotos(take, untaken) {
 }
 
 // Ask for the photo's caption. told: {ahead(count) of photos before it, 0 once its turn has come; done(view);
-// full(): the queue takes no more; lost(): no answer}. One of the last three ends it. Returns what gives it up.
+// full(): the server takes no more; lost(): no answer}. One of the last three ends it. Returns what gives it up.
 function sendPhoto(photo, told) {
   const session = newNonce();
   let ended = false;
@@ -53,7 +53,7 @@ function sendPhoto(photo, told) {
   };
   async function join() {
     const joined = await postJson("call/look", { data: [{ path: photo.path, preset: photo.preset }], session_hash: session });
-    if (joined.status === QUEUE_FULL) return end("full");
+    if (COME_AGAIN.includes(joined.status)) return end("full");
     if (!joined.ok) return end("lost");
     waiting = (await joined.json()).event_id;
     if (ended) return leaveQueue(session, waiting);

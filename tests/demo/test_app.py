@@ -14,6 +14,7 @@ import app
 from builders import tiny_checkpoint
 from captioner.checkpoint import save_checkpoint
 from captioner.hub import HubAddress
+from demo.guard import GuardOptions
 
 
 @pytest.fixture
@@ -47,6 +48,42 @@ def test_the_environment_sets_what_the_command_line_leaves_open() -> None:
     expected = app.ServerOptions("0.0.0.0", 9000, Path("mine.safetensors"), "cuda")
     assert app.read_options(["--port", "9000"], environment) == expected
     assert app.read_options([], {"SAYWHERE_PORT": ""}).port == 7860
+
+
+def test_the_guard_takes_its_options_from_both_too() -> None:
+    assert app.read_options([], {}).guard == GuardOptions(visitors=30, proxies=0, origins=())
+    assert app.read_options([], {"SPACE_ID": "owner/name"}).guard.proxies == 1
+    environment = {
+        "SAYWHERE_VISITORS": "60",
+        "SAYWHERE_PROXIES": "2",
+        "SAYWHERE_ORIGINS": "https://a.example, http://b:80",
+    }
+    expected = GuardOptions(60, 2, ("https://a.example", "http://b:80"))
+    assert app.read_options([], environment).guard == expected
+    assert app.read_options(["--visitors", "0", "--proxies=1", "--origins", ""], environment).guard == GuardOptions(
+        0, 1
+    )
+
+
+@pytest.mark.parametrize("wrong", ["--visitors=-1", "--visitors=many", "--proxies=1.5", "--proxies=²", "--origins=a.b"])
+def test_a_guard_that_cannot_be_is_one_sentence(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        app.read_options([wrong], {})
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert "expected a" in said
+    assert said.count("\n") == 1
+
+
+def test_photos_go_to_a_folder_of_their_own() -> None:
+    environment: dict[str, str] = {}
+    app.close_doors(app.read_options([], environment), environment)
+    folder = Path(environment["GRADIO_TEMP_DIR"])
+    assert folder.stat().st_mode & 0o077 == 0  # nobody else's
+    folder.rmdir()
+    chosen = {"GRADIO_TEMP_DIR": "chosen"}
+    app.close_doors(app.read_options([], chosen), chosen)
+    assert chosen["GRADIO_TEMP_DIR"] == "chosen"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "abc", "80.5", "²"])
@@ -141,11 +178,11 @@ def test_a_checkpoint_may_lie_on_the_hub() -> None:
 
 def test_nothing_is_fetched_but_a_checkpoint_the_operator_named() -> None:
     for arguments, offline in ((["--checkpoint", "hf://owner/name"], None), ([], "1"), (["--checkpoint", "a"], "1")):
-        environment: dict[str, str] = {}
+        environment = {"GRADIO_TEMP_DIR": "chosen"}
         app.close_doors(app.read_options(arguments, environment), environment)
         assert environment.get("HF_HUB_OFFLINE") == offline
         assert environment["HF_HUB_DISABLE_TELEMETRY"] == "1"
-    kept = {"HF_HUB_OFFLINE": "1"}
+    kept = {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": "chosen"}
     app.close_doors(app.read_options(["--checkpoint", "hf://owner/name"], kept), kept)
     assert kept["HF_HUB_OFFLINE"] == "1"
 

@@ -6,7 +6,6 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ import demo
 from builders import photo_bytes, tiny_captioner
 from demo import text
 from demo.questions import ANSWERS
+from page_calls import ask_component, caption
 from visits import GRADIO_WARNINGS
 
 pytestmark = GRADIO_WARNINGS
@@ -35,12 +35,6 @@ def photo_file(tmp_path: Path) -> Path:
     file = tmp_path / "photo.png"
     file.write_bytes(photo_bytes())
     return file
-
-
-def call(address: str, data: list[Any]) -> str:
-    """What the bare API answers, without gradio_client's own checks and uploads."""
-    event = httpx.post(f"{address}/gradio_api/call/caption", json={"data": data}).json()["event_id"]
-    return httpx.get(f"{address}/gradio_api/call/caption/{event}", timeout=60).text
 
 
 def test_caption_and_probe_are_the_only_public_endpoints(client: Client) -> None:
@@ -94,33 +88,25 @@ def test_a_missing_photo_is_one_sentence(client: Client) -> None:
 
 @pytest.mark.parametrize("photo", [None, "abc", 5, [], {}, {"path": 5}, {"path": None, "url": None}])
 def test_something_else_in_the_photos_place_is_one_sentence(tiny_address: str, photo: object) -> None:
-    assert text.NO_PHOTO in call(tiny_address, [photo, 3])
+    assert text.NO_PHOTO in caption(tiny_address, [photo, 3])
 
 
 def test_a_file_of_the_server_is_not_opened(tiny_address: str, photo_file: Path) -> None:
-    said = call(tiny_address, [{"path": str(photo_file)}, 3]) + call(tiny_address, [{"path": "/etc/passwd"}, 3])
+    said = caption(tiny_address, [{"path": str(photo_file)}, 3]) + caption(tiny_address, [{"path": "/etc/passwd"}, 3])
     assert said.count(text.PHOTO_GONE) == 2
-    assert "complete" not in call(tiny_address, [{"path": str(photo_file), "meta": META}, 3])
+    assert "complete" not in caption(tiny_address, [{"path": str(photo_file), "meta": META}, 3])
 
 
 def test_a_photo_is_not_fetched_from_another_address(tiny_address: str) -> None:
     for photo in ({"path": "http://127.0.0.1:9/a.png", "meta": META}, {"url": "http://127.0.0.1:9/a.png"}):
-        assert text.NO_OUTSIDE_ADDRESS in call(tiny_address, [photo, 3])
+        assert text.NO_OUTSIDE_ADDRESS in caption(tiny_address, [photo, 3])
 
 
 def test_a_data_address_is_captioned(tiny_address: str) -> None:
     address = "data:image/png;base64," + base64.b64encode(photo_bytes()).decode()
-    said = call(tiny_address, [{"url": address, "meta": META}, 1])
+    said = caption(tiny_address, [{"url": address, "meta": META}, 1])
     assert said.startswith("event: complete")
     assert len(json.loads(said.split("data: ")[1])[0]["captions"]) == 1
-
-
-def ask_component(address: str, function: str, data: object) -> httpx.Response:
-    """What a function that the page's own scripts call answers."""
-    components = httpx.get(f"{address}/config").json()["components"]
-    block = next(found["id"] for found in components if function in (found["props"].get("server_fns") or ()))
-    body = {"data": data, "component_id": block, "fn_name": function, "session_hash": "test"}
-    return httpx.post(f"{address}/gradio_api/component_server", json=body)
 
 
 @pytest.mark.parametrize("index", [-1, 99, "0", None, True, 0.5])
@@ -160,10 +146,6 @@ def test_the_page_comes_with_security_headers(tiny_address: str) -> None:
     headers = httpx.get(tiny_address).headers
     assert "default-src 'self'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
-
-
-def test_monitoring_is_off(tiny_address: str) -> None:
-    assert httpx.get(f"{tiny_address}/monitoring").status_code in (401, 403, 404)
 
 
 def test_building_the_page_warns_of_nothing_and_leaves_no_file_behind(gradio_folder: Path) -> None:
