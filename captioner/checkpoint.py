@@ -129,13 +129,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if metadata.get("digest") != _digest(tensors, metadata.get("description", "")):
         raise CheckpointError(f"{path.name} was altered after it was saved: get the file again")
     try:
-        checkpoint = _build(json.loads(metadata["description"]))
+        description = json.loads(metadata["description"])
+        _check_size(_record(DecoderOptions, description["decoder"]), tensors)
+        checkpoint = _build(description)
     # A RuntimeError is what building layers of an absurd size ends in.
-    except (CaptionerError, KeyError, TypeError, ValueError, RuntimeError) as problem:
+    except (CaptionerError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as problem:
         raise CheckpointError(f"{path.name} describes no model that can be built: {problem}") from problem
     for prefix, module in (("encoder", checkpoint.encoder), ("decoder", checkpoint.decoder)):
         _fill(module, prefix, tensors, path)
-    limit = json.loads(metadata["description"]).get("familiarity_limit")
+    limit = description.get("familiarity_limit")
     return checkpoint if limit is None else replace(checkpoint, familiarity=_familiarity(tensors, limit, path))
 
 
@@ -215,6 +217,13 @@ def _record(kind: type[_Record], values: Mapping[str, Any]) -> _Record:
         raise CheckpointError(f"expected the settings {sorted(known)}, got {sorted(values)}")
     arguments: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     return kind(**arguments)
+
+
+def _check_size(options: DecoderOptions, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a decoder of more weights than the file holds, before there is memory for them."""
+    stored = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("decoder."))
+    if options.count_weights() > stored:
+        raise CheckpointError(f"its decoder has {options.count_weights()} weights, the file holds {stored}")
 
 
 def _fill(module: torch.nn.Module, prefix: str, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -55,6 +55,19 @@ class DecoderOptions:
         if self.tied_embeddings and not self.deep_output:
             raise DecoderError("expected deep_output together with tied_embeddings, got tied_embeddings alone")
 
+    def count_weights(self) -> int:
+        """Numbers in the decoder's state, where tied layers both have theirs."""
+        d, e, h, v, a = (
+            self.annotation_dim,
+            self.embedding_dim,
+            self.hidden_dim,
+            self.vocabulary_size,
+            self.attention_dim,
+        )
+        attention, start, gate = (d + h + 3) * a + 1, 2 * (d + 1) * h, (h + 1) * d
+        lstm, output = 4 * h * (e + d + h + 2), ((e if self.deep_output else h) + 1) * v
+        return attention + start + gate + lstm + v * e + output + self.deep_output * (h + 1 + d) * e
+
 
 class DecoderState(NamedTuple):
     """Everything a step needs besides the previous words.

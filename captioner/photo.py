@@ -6,25 +6,18 @@ rectangle of the photo and the cells cover all of it.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
-from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile
-from PIL.AvifImagePlugin import AvifImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from captioner.errors import PhotoError
+from captioner.photo_file import Source, open_header, open_source
+from captioner.upright import convert_upright
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +26,8 @@ MAX_PIXELS = 40_000_000
 MAX_SIDE = 20_000
 MIN_SIDE = 8
 RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-MAX_BYTES = 400_000_000  # more than MAX_PIXELS of 16-bit red, green, blue and alpha need
+MEMORY = 360_000_000  # bytes that decoding may take: a few kinds of file are refused before they have MAX_PIXELS
+WHOLE_JPEG = 16_000_000  # pixels above which a JPEG is decoded at half its width and height
 PHOTO_ENDINGS = (
     ".avif",
     ".bmp",
@@ -103,7 +97,7 @@ def prepare_photo(photo: Image.Image, settings: PhotoSettings) -> Tensor:
     return torch.from_numpy(planes)
 
 
-def open_photo(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
+def open_photo(source: Source) -> Image.Image:
     """Open a photo the same way for page, API and command line.
 
     JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; of an animation the first frame. Transparent parts
@@ -113,122 +107,49 @@ def open_photo(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image
         source: a path, the bytes of a file, or a binary file (read from its beginning, left open).
 
     Returns:
-        photo: upright, mode RGB, full size, without metadata.
+        photo: upright, mode RGB, without metadata, full size; a JPEG of more than `WHOLE_JPEG` pixels half as wide
+            and high. Takes at most `MEMORY` bytes beyond the file's own while it is made.
 
     Raises:
         PhotoError: it cannot be read, is no photo, or is damaged; or its header, read before anything is decoded,
-            tells of more than `MAX_PIXELS` pixels, a side above `MAX_SIDE` or a side below `MIN_SIDE`.
+            tells of more pixels than fit `MEMORY` or than `MAX_PIXELS`, a side above `MAX_SIDE` or below `MIN_SIDE`.
     """
-    data, name = _read_source(source)
-    if not data:
-        raise PhotoError(f"{name} is empty: choose another file and try again")
-    if len(data) > MAX_BYTES:
-        raise PhotoError(f"{name} is larger than {MAX_BYTES // 10**6} MB: save it as JPEG and try again")
-    with _open_image(data, name) as image:
-        _check_size(*image.size, name)
-        try:
-            image.load()
-            return _convert_upright(image)
-        except Exception as error:  # damaged bytes make decoders raise nearly anything
-            raise PhotoError(f"{name} is damaged or incomplete: save or download it again and try again") from error
+    with open_source(source) as file:
+        header = open_header(file)
+        with header.image as image:
+            _check_size(image, file.name)
+            try:
+                if isinstance(image, JpegImageFile) and image.width * image.height > WHOLE_JPEG:
+                    image.draft(None, (image.width // 2, image.height // 2))
+                image.load()
+                return convert_upright(image, header.orientation)
+            except Exception as error:  # damaged bytes make decoders raise nearly anything
+                problem = "is damaged or incomplete: save or download it again and try again"
+                raise PhotoError(f"{file.name} {problem}") from error
 
 
-def _read_source(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes, str]:
-    """The file's bytes, one more than `MAX_BYTES` at most, and what messages call it."""
-    if isinstance(source, bytes):
-        return source, "The photo"
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(os.fsdecode(source))
-        return _read_path(path), f"The photo {path.name!r}"
-    try:
-        with suppress(OSError):  # a pipe has no way back
-            source.seek(0)
-        return bytes(source.read(MAX_BYTES + 1)), "The photo"
-    except (AttributeError, TypeError, OSError, ValueError) as error:
-        raise PhotoError("The photo cannot be read: give a path, bytes or a file open for binary reading") from error
-
-
-def _read_path(path: Path) -> bytes:
-    try:
-        if path.is_file():  # opening a named pipe would wait for ever
-            with path.open("rb") as file:
-                return file.read(MAX_BYTES + 1)
-        problem = "is a folder" if path.is_dir() else "is not a file" if path.exists() else "does not exist"
-    except (OSError, ValueError):  # no permission, or a name too long
-        problem = "cannot be read"
-    raise PhotoError(f"{str(path)!r} {problem}: give the path of a photo you may read")
-
-
-def _open_image(data: bytes, name: str) -> ImageFile.ImageFile:
-    """Read the header only; each opener refuses the files of the others."""
-    # Image.open has its own limit on pixels, which warns, and can only be changed for the whole process.
-    for opener in (JpegImageFile, _open_png, GifImageFile, BmpImageFile, TiffImageFile, WebPImageFile, AvifImageFile):
-        with suppress(Exception):
-            return opener(BytesIO(data))
-    with suppress(Exception):
-        from pillow_heif import HeifImageFile  # only now: most photos do without
-
-        return HeifImageFile(BytesIO(data))  # type: ignore[no-untyped-call]
-    raise PhotoError(f"{name} cannot be recognised: use a complete JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF file")
-
-
-def _open_png(file: BytesIO) -> ImageFile.ImageFile:
-    """Open the pixels alone: a colour profile or text of more than a megabyte makes Pillow give up on the photo."""
-    kept = [file.read(8)]  # the signature
-    if kept[0] != b"\x89PNG\r\n\x1a\n":
-        raise SyntaxError("not a PNG")
-    while len(head := file.read(8)) == 8:  # length and name of a chunk
-        chunk = head + file.read(int.from_bytes(head[:4], "big") + 4)  # and its checksum
-        if head[4:] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND"):
-            kept.append(chunk)
-    return PngImageFile(BytesIO(b"".join(kept)))
-
-
-def _check_size(width: int, height: int, name: str) -> None:
+def _check_size(image: Image.Image, name: str) -> None:
+    width, height = image.size
     said = f"{name} is {width} x {height} pixels; at"
-    if width * height > MAX_PIXELS:
-        raise PhotoError(f"{said} most {MAX_PIXELS // 10**6} megapixels are accepted: make it smaller and try again")
+    most = min(MAX_PIXELS, MEMORY // _bytes_per_pixel(image))
+    if width * height > most:
+        raise PhotoError(f"{said} most {most // 10**6} megapixels are accepted: make it smaller and try again")
     if max(width, height) > MAX_SIDE:
         raise PhotoError(f"{said} most {MAX_SIDE} pixels a side are accepted: make it smaller and try again")
     if min(width, height) < MIN_SIDE:
         raise PhotoError(f"{said} least {MIN_SIDE} pixels a side are needed: use a larger one and try again")
 
 
-# What makes a photo of EXIF orientation 2, 3, ... 8 upright.
-_TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
-
-
-def _convert_upright(image: Image.Image) -> Image.Image:
-    """A new RGB image without metadata. TIFF and HEIC openers have turned theirs and say so in the EXIF."""
-    orientation = 1
-    with suppress(Exception):  # a photo with broken EXIF is still a photo
-        orientation = int(image.getexif()[ExifTags.Base.Orientation])
-    if image.mode.startswith("I") or image.mode == "F":
-        photo = _scale_deep(image)
-    elif image.has_transparency_data:
-        layer = image.convert("RGBA")
-        photo = Image.new("RGB", layer.size, "white")
-        photo.paste(layer, mask=layer.getchannel("A"))
-    else:
-        photo = image.convert("RGB")
-    if 2 <= orientation <= 8:
-        photo = photo.transpose(Image.Transpose[_TURNS[orientation - 2]])
-    photo.info = {}
-    return photo
-
-
-def _scale_deep(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits to RGB, from 0 to the first full scale that holds it, else from lowest to highest."""
-    values = np.asarray(image).astype(np.float64)  # (rows, columns)
-    finite = np.isfinite(values)
-    lowest, highest = values.min(where=finite, initial=np.inf), values.max(where=finite, initial=-np.inf)
-    lowest, highest = (lowest, highest) if finite.any() else (0.0, 0.0)
-    np.nan_to_num(values, copy=False, nan=lowest, posinf=highest, neginf=lowest)
-    full_scales = {"F": (1, 255), "I": (255, 65535)}.get(image.mode, (65535,))
-    start, end = next(((0, full) for full in full_scales if lowest >= 0 and highest <= full), (lowest, highest))
-    values -= start  # in place: those of 40 megapixels take 320 MB
-    values *= 255 / ((end - start) or 1)
-    return Image.fromarray(np.rint(values, out=values).astype(np.uint8)).convert("RGB")
+def _bytes_per_pixel(image: Image.Image) -> int:
+    """What decoding takes at most: Pillow's pixels are 4 bytes, and there are two copies while modes are converted."""
+    if isinstance(image, JpegImageFile):  # 16 bits a coefficient when progressive, and two copies at half the size
+        return max(8, 2 * image.layers + 2)
+    if isinstance(image, TiffImageFile):  # a strip may be the whole photo, and has the file's own bits
+        bits = image.tag_v2.get(258, (1,))
+        return max(8, 4 + sum(bits if isinstance(bits, tuple) else (bits,)) // 8)
+    if image.format == "WEBP":  # the decoder keeps two frames and hands over a third
+        return 16
+    return 14 if image.format in ("AVIF", "HEIF") else 8  # planes of up to 12 bits, bytes, pixels
 
 
 @dataclass(frozen=True)

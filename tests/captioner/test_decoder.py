@@ -334,3 +334,9 @@ def test_a_grid_of_another_encoder_is_an_error() -> None:
 def test_captions_that_cannot_be_taught(tokens: Tensor, lengths: list[list[int]], message: str) -> None:
     with pytest.raises(DecoderError, match=message):
         tiny_decoder().teach(tiny_grid(), tokens.long(), torch.tensor(lengths, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_weights_are_counted_without_a_decoder(ours: bool) -> None:
+    decoder = tiny_decoder(ours=ours)
+    assert decoder.options.count_weights() == sum(tensor.numel() for tensor in decoder.state_dict().values())

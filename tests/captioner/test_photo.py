@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 import builders
-from captioner import photo as photo_module
+from captioner import photo_file as photo_file_module
 from captioner.errors import PhotoError
 from captioner.photo import CellGeometry, PhotoSettings, open_photo, prepare_photo
 
@@ -314,7 +314,7 @@ def test_closed_file() -> None:
 
 
 def test_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photo_module, "MAX_BYTES", 2_000_000)
+    monkeypatch.setattr(photo_file_module, "MAX_BYTES", 2_000_000)
     with pytest.raises(PhotoError, match="is larger than 2 MB: save it as JPEG and try again"):
         open_photo(io.BytesIO(bytes(2_000_001)))
 
@@ -346,7 +346,7 @@ BOMBS = [
     ),
     (
         with_bytes(encode(plain("RGB", RED), "WEBP"), 26, struct.pack("<HH", 16383, 16000)),
-        f"The photo is 16383 x 16000 pixels; {TOO_MANY}",
+        f"The photo is 16383 x 16000 pixels; {TOO_MANY.replace('40', '22')}",
     ),
     (raw_png(7, 100), f"The photo is 7 x 100 pixels; {TOO_FEW}"),
     (raw_png(100, 1), f"The photo is 100 x 1 pixels; {TOO_FEW}"),
