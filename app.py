@@ -13,24 +13,26 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from captioner.hub import HubAddress, Source, locate, source_argument
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
+REMOTE_PHOTOS = 16  # that the page has captioned by another machine at the same time; here it is one
 MALLOPT_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 EPILOG = """\
 Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
-SAYWHERE_DEVICE; the command line wins.
+SAYWHERE_DEVICE, SAYWHERE_BACKEND; the command line wins.
 
 examples:
   python app.py                                the page on http://127.0.0.1:7860, this computer only
   python app.py --host 0.0.0.0 --port 8000     for everyone on the network
   python app.py --checkpoint my.safetensors    a model of your own (python -m captioner train --help)
   python app.py --checkpoint hf://owner/name   a model on the Hugging Face Hub, fetched once
+  python app.py --backend http://10.0.0.5:8000  captions from another machine (python -m captioner serve --help)
   SAYWHERE_PORT=8000 python app.py             the same as --port 8000
 """
 
@@ -43,6 +45,7 @@ class ServerOptions:
     port: int
     checkpoint: Source | None  # a file or an address on the Hub; None: the one that comes with SayWhere
     device: str
+    backend: str | None = None  # the address of a service that captions in the place of a model here
 
 
 class UnusableAddressError(ValueError):
@@ -81,8 +84,16 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
         help="model, a file or hf://owner/name[@revision] (default: assets/saywhere.safetensors)",
     )
     parser.add_argument("--device", default=default("DEVICE", "auto"), help="auto (default), cpu, cuda, ...")
+    parser.add_argument(
+        "--backend",
+        default=default("BACKEND", "") or None,
+        metavar="URL",
+        help="a service that captions (python -m captioner serve), in the place of a model here",
+    )
     found = parser.parse_args(arguments)
-    return ServerOptions(found.host, found.port, found.checkpoint, found.device)
+    if found.backend and found.checkpoint:
+        parser.error("expected --checkpoint or --backend, got both: the service has its own checkpoint")
+    return ServerOptions(found.host, found.port, found.checkpoint, found.device, found.backend)
 
 
 def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -> None:
@@ -125,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         # The page opens on a recorded example while torch and the model load.
         loaded: Future[Captioner] = Future()
-        page = build_page(loaded.result)
+        page = build_page(loaded.result, at_once=REMOTE_PHOTOS if options.backend else 1)
         try:
             address = launch_page(page, options.host, options.port)
         except OSError:
@@ -144,16 +155,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
     """Load the model for those who wait for it; a sentence when it cannot be loaded, else nothing."""
-    from captioner.captioner import Captioner
-    from captioner.checkpoint import default_checkpoint
     from captioner.errors import CaptionerError
     from demo.callbacks import warm_up
 
     try:
-        if isinstance(options.checkpoint, HubAddress):
-            sys.stdout.write(f"Fetching {options.checkpoint} from the Hugging Face Hub ...\n")
-            sys.stdout.flush()
-        captioner = Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
+        captioner = _find_captioner(options)
     except CaptionerError as problem:
         loaded.set_exception(problem)
         return str(problem)
@@ -163,6 +169,25 @@ def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
     _settle_memory()
     loaded.set_result(captioner)
     return ""
+
+
+def _find_captioner(options: ServerOptions) -> Captioner:
+    """A model of this process, or one that is asked over HTTP.
+
+    Raises:
+        CaptionerError: it cannot be loaded, or nobody answers there.
+    """
+    if options.backend is not None:
+        from captioner.serving.client import Backend, RemoteCaptioner
+
+        return cast("Captioner", RemoteCaptioner(Backend(options.backend)))  # what it cannot do, it says in a sentence
+    from captioner.captioner import Captioner
+    from captioner.checkpoint import default_checkpoint
+
+    if isinstance(options.checkpoint, HubAddress):
+        sys.stdout.write(f"Fetching {options.checkpoint} from the Hugging Face Hub ...\n")
+        sys.stdout.flush()
+    return Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
 
 
 @contextmanager

@@ -54,12 +54,13 @@ class UploadData(ImageData):  # type: ignore[misc]
             return cls()
 
 
-def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEUE_LENGTH) -> Any:
+def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEUE_LENGTH, at_once: int = 1) -> Any:
     """The whole page as `gr.Blocks`, not yet served.
 
     Args:
         find_captioner: gives the captioner; it may still be loading when the page is served, and is waited for then.
-        queue_length: how many photos may wait for the one being captioned.
+        queue_length: how many photos may wait for those being captioned.
+        at_once: how many are captioned at the same time: one, where they share the cores of this machine.
     """
     examples, languages = list_examples(), text.read_languages()
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(HOUR, HOUR), fill_width=True) as page:
@@ -69,11 +70,11 @@ def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEU
                 photo = _photo_input()
                 picker = _examples_strip(examples, photo)
             with gr.Column(scale=4, min_width=320):
-                _viewer(find_captioner, Path(photo.GRADIO_CACHE), languages, recorded_view(examples))
+                _viewer(find_captioner, Path(photo.GRADIO_CACHE), languages, recorded_view(examples), at_once)
         gr.HTML(html_template=PRIVACY_TEMPLATE, words=text.VIEWER["privacy"], js_on_load=None)
-        _wire(find_captioner, photo, picker)
+        _wire(find_captioner, photo, picker, at_once)
         publish_api(find_captioner, photo)
-    page.queue(max_size=queue_length, default_concurrency_limit=1)
+    page.queue(max_size=queue_length, default_concurrency_limit=at_once)
     return page
 
 
@@ -147,9 +148,10 @@ def _viewer(
     uploads: Path,
     languages: Mapping[str, text.Texts],
     recorded: View | None,
+    at_once: int,
 ) -> None:
     """Shows a View; see `static/viewer.js`."""
-    answerer = Answerer(find_captioner, uploads)
+    answerer = Answerer(find_captioner, uploads, at_once)
 
     def answer(question: dict[str, Any]) -> Any:
         return answerer.answer(question)
@@ -191,7 +193,7 @@ def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> Any:
     )
 
 
-def _wire(find_captioner: Callable[[], Captioner], photo: Any, picker: Any) -> None:
+def _wire(find_captioner: Callable[[], Captioner], photo: Any, picker: Any, at_once: int) -> None:
     """An example becomes the photo; the viewer hears of every photo and takes it to `look` by itself (queue.js)."""
 
     uploads = Path(photo.GRADIO_CACHE)
@@ -201,7 +203,7 @@ def _wire(find_captioner: Callable[[], Captioner], photo: Any, picker: Any) -> N
 
     picker.pick(outputs=photo, js=TAKE_PICKED, api_visibility="private")
     photo.change(inputs=photo, js=HEAR_PHOTO, api_visibility="private")
-    gr.api(look, api_name="look", api_visibility="private", concurrency_id="model", concurrency_limit=1)
+    gr.api(look, api_name="look", api_visibility="private", concurrency_id="model", concurrency_limit=at_once)
 
 
 def _theme() -> Any:

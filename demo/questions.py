@@ -39,18 +39,19 @@ Answer = Mapping[str, Any]
 
 
 class Answerer:
-    """Answers questions about photos, one at a time: the model's cores are shared by all visitors.
+    """Answers questions about photos, one at a time where the model's cores are shared by all visitors.
 
     Args:
         find_captioner: gives the captioner, waiting for it where it is still being loaded.
         uploads: the folder uploaded files lie in; nothing outside it is opened.
+        at_once: how many questions are answered at the same time.
     """
 
-    def __init__(self, find_captioner: Callable[[], Captioner], uploads: Path) -> None:
+    def __init__(self, find_captioner: Callable[[], Captioner], uploads: Path, at_once: int = 1) -> None:
         self.find_captioner = find_captioner
         self.uploads = uploads
         self.grids = GridCache()
-        self._turn = threading.Lock()
+        self._turn = threading.BoundedSemaphore(at_once)
         self.checkup = Checkup(find_captioner)
 
     def answer(self, question: object) -> Answer:

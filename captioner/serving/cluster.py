@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from captioner.errors import ServingError
 
 # Before Ray is imported, here and in what it starts: nothing is reported to anybody, no progress bars.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
 CHATTY = ("ray", "ray.data", "ray.serve")  # loggers whose warnings are for those who write Ray programs
 LOOPBACK = "127.0.0.1"
 
