@@ -83,7 +83,7 @@ class Patience:
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after attempt 0, 1, ..."""
-        return min(self.longest, self.first * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 (no secret)
+        return min(self.longest, self.first * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 (no secret)
 
 
 class RemoteCaptioner:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from captioner.collection import CollectionOptions, Tally, find_photos
+from captioner.collection import CollectionOptions, Read, Tally, find_photos
 from captioner.errors import PhotoError, RecordError
 from captioner.photo import PHOTO_ENDINGS, PhotoSettings, open_photo, reduce_photo
 from captioner.serving.cluster import Cluster, require_ray
@@ -66,7 +66,8 @@ class Model:
         from captioner.collection import _batch_lines
         from captioner.photo import prepare_photo
 
-        opened, read = rows.to_pylist(), []
+        opened: list[dict[str, Any]] = rows.to_pylist()
+        read: list[Read] = []
         for row in opened:
             if row["error"] is None:
                 square = Image.frombytes("RGB", (row["side"], row["side"]), row["square"])
@@ -98,23 +99,27 @@ def caption_dataset(
         CheckpointError: the checkpoint cannot be used.
     """
     require_ray()
-    settings = _photo_settings(serving)
     check_empty(out)
+    settings = _photo_settings(serving)
     with cluster.joined():
-        from ray.data import ActorPoolStrategy
-
-        photos = _photos(places, settings, options)
-        captions = photos.map_batches(
-            Model,
-            fn_constructor_args=(serving, options),
-            batch_size=options.batch,
-            batch_format="pyarrow",
-            compute=ActorPoolStrategy(min_size=serving.least, max_size=serving.most),
-            num_cpus=serving.cpus,
-            num_gpus=serving.gpus,
-        )
-        captions.write_parquet(out)
+        write_captions(opened_photos(places, settings, options), out, options, serving)
     return count_rows(out)
+
+
+def write_captions(photos: Any, out: str, options: CollectionOptions, serving: ServingOptions) -> None:
+    """Caption opened photos in the cluster that was joined, into a folder of Parquet files."""
+    from ray.data import ActorPoolStrategy
+
+    captions = photos.map_batches(
+        Model,
+        fn_constructor_args=(serving, options),
+        batch_size=options.batch,
+        batch_format="pyarrow",
+        compute=ActorPoolStrategy(min_size=serving.least, max_size=serving.most),
+        num_cpus=serving.cpus,
+        num_gpus=serving.gpus,
+    )
+    captions.write_parquet(out)
 
 
 def check_empty(out: str) -> None:
@@ -145,7 +150,7 @@ def count_rows(out: str) -> Tally:
     return Tally(captioned=found.count_rows() - refused, refused=refused, kept=0)
 
 
-def _photos(places: Sequence[Place], settings: PhotoSettings, options: CollectionOptions) -> Any:
+def opened_photos(places: Sequence[Place], settings: PhotoSettings, options: CollectionOptions) -> Any:
     """The opened photos of all places, as a Ray data set."""
     from ray import data
 

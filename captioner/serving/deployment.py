@@ -44,10 +44,11 @@ class Replica:
         torch.set_num_threads(options.threads)
         captioner = Captioner.load(locate(read_source(options.checkpoint)), options.device)
         self._describer = Describer(captioner)
+        self._largest = 0
         self._pool = ThreadPoolExecutor(OPENERS, thread_name_prefix="photos")
         self._model = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._run.set_max_batch_size(options.batch)  # type: ignore[attr-defined]
-        self._run.set_batch_wait_timeout_s(options.wait)  # type: ignore[attr-defined]
+        self._run.set_max_batch_size(options.batch)
+        self._run.set_batch_wait_timeout_s(options.wait)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one HTTP request; see `captioner.serving.contract`."""
@@ -73,6 +74,10 @@ class Replica:
         """The replica's name and the id of its process, for tests under load."""
         return serve.get_replica_context().replica_id.unique_id, os.getpid()
 
+    async def largest_batch(self) -> int:
+        """The most questions that this replica has answered together."""
+        return self._largest
+
     async def _route(self, request: Request) -> Response:
         match request.method, request.url.path.rstrip("/"):
             case "POST", "/describe":
@@ -87,15 +92,16 @@ class Replica:
         asked = Asked.read(request.query_params)
         photo = await read_body(request)
         question = await self._in(self._pool, lambda: self._describer.question(photo, asked))
-        outcome: Outcome = await self._run(question)  # type: ignore[arg-type, assignment]
+        outcome: Outcome = await self._run(question)
         if not isinstance(outcome, Description):
             raise outcome
         record = await self._in(self._pool, lambda: json.dumps(outcome.to_record(), ensure_ascii=False).encode())
         return Response(record, media_type="application/json")
 
-    @serve.batch
+    @serve.batch  # type: ignore[untyped-decorator]
     async def _run(self, questions: list[Question]) -> list[Outcome]:
         """Serve gathers the questions of several requests into one call."""
+        self._largest = max(self._largest, len(questions))
         return await self._in(self._model, lambda: self._describer.answer(questions))
 
     @staticmethod
