@@ -159,3 +159,21 @@ def test_an_address_nobody_answers_at_is_one_sentence(free_port: int, tmp_path: 
     assert "Fetching hf://owner/name from the Hugging Face Hub ..." in done.stdout
     assert "hf://owner/name was never fetched and the Hub cannot be reached" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_captions_may_come_from_another_machine() -> None:
+    assert app.read_options(["--backend", "http://10.0.0.5:8000"], {}).backend == "http://10.0.0.5:8000"
+    assert app.read_options([], {"SAYWHERE_BACKEND": "http://a:1"}).backend == "http://a:1"
+    assert app.read_options([], {}).backend is None
+
+
+def test_a_backend_has_its_own_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        app.read_options(["--backend", "http://a", "--checkpoint", "mine.safetensors"], {})
+    assert stopped.value.code == 2
+    assert "expected --checkpoint or --backend, got both" in capsys.readouterr().err
+
+
+def test_a_backend_that_cannot_be_one_is_one_sentence(free_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code = app.main(["--port", str(free_port), "--backend", "file:///etc/passwd"])
+    check_stopped(code, capsys, "expected a backend such as http://127.0.0.1:8000, got 'file:///etc/passwd'")
