@@ -13,8 +13,11 @@ from importlib.util import find_spec
 
 from captioner.errors import ServingError
 
-# Before Ray is imported, here and in what it starts: nothing is reported to anybody, no progress bars.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+# Before Ray is imported, here and in what it starts: above all, nothing is reported to anybody.
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}
 CHATTY = ("ray", "ray.data", "ray.serve")  # loggers whose warnings are for those who write Ray programs
 LOOPBACK = "127.0.0.1"
 
@@ -64,6 +67,11 @@ class Cluster:
             raise ServingError(
                 f"there is no cluster at {self.address}: start one with ray start --head, or leave the address out"
             ) from problem
+        except Exception as problem:  # Ray has no kind of its own for a node that does not start in time
+            ray.shutdown()
+            raise ServingError(
+                f"the cluster did not start: look at the logs in /tmp/ray, try again ({problem})"
+            ) from problem
         try:
             yield
         finally:
@@ -80,6 +88,6 @@ def require_ray() -> None:
         raise ServingError(
             "serving needs the package ray: install it with pip install -r captioner/serving/requirements.txt"
         )
-    os.environ.update(QUIET)
+    os.environ.update(SETTINGS)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
