@@ -19,7 +19,6 @@ SETTINGS = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
 CHATTY = ("ray", "ray.data", "ray.serve")  # loggers whose warnings are for those who write Ray programs
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,6 @@ class Cluster:
                     num_cpus=here,
                     num_gpus=self.gpus,
                     include_dashboard=False,
-                    _node_ip_address=LOOPBACK,
                     **quiet,
                 )
         except ConnectionError as problem:
@@ -89,5 +87,9 @@ def require_ray() -> None:
             "serving needs the package ray: install it with pip install -r captioner/serving/requirements.txt"
         )
     os.environ.update(SETTINGS)
+
+
+def hush() -> None:
+    """Let Ray's loggers tell errors only; called after the import of what sets them up."""
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -15,7 +15,7 @@ from typing import Any
 from captioner.collection import CollectionOptions, Read, Tally, find_photos
 from captioner.errors import PhotoError, RecordError
 from captioner.photo import PHOTO_ENDINGS, PhotoSettings, open_photo, reduce_photo
-from captioner.serving.cluster import Cluster, require_ray
+from captioner.serving.cluster import Cluster, hush, require_ray
 from captioner.serving.options import ServingOptions
 
 S3 = "s3://"
@@ -110,6 +110,7 @@ def write_captions(photos: Any, out: str, options: CollectionOptions, serving: S
     """Caption opened photos in the cluster that was joined, into a folder of Parquet files."""
     from ray.data import ActorPoolStrategy
 
+    hush()
     captions = photos.map_batches(
         Model,
         fn_constructor_args=(serving, options),

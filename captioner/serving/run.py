@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from captioner.errors import ServingError
-from captioner.serving.cluster import Cluster, require_ray
+from captioner.serving.cluster import Cluster, hush, require_ray
 from captioner.serving.options import Door, ServingOptions
 
 TIMEOUT = 300.0  # seconds of a request, its time in queues counted
@@ -51,6 +51,7 @@ def deploy(options: ServingOptions, door: Door) -> None:
 
     from captioner.serving.deployment import NAME, application
 
+    hush()
     quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
     serve.start(
         proxy_location="EveryNode",
