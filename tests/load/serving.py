@@ -7,6 +7,7 @@ is lost when one of 2 is killed in the middle, and when the checkpoint is change
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,12 +61,12 @@ class Load:
 def put_load(
     remote: RemoteCaptioner, photos: Sequence[Image.Image], clients: int, count: int, halfway: Callable[[], object]
 ) -> tuple[Load, float]:
-    """Ask `count` times from so many clients, each as soon as it is answered; do something after a third of them."""
+    """Ask from so many clients, each as soon as it is answered; do something after a third of `count` requests, and go
+    on until that is done and `count` are answered."""
     load, lock, begun = Load(), threading.Lock(), threading.Event()
+    places = itertools.count()
 
     def ask(place: int) -> None:
-        if place >= count // 3:
-            begun.set()
         started = time.perf_counter()
         try:
             said = remote.describe(photos[place % len(photos)], OPTIONS)
@@ -77,10 +78,18 @@ def put_load(
             load.seconds.append(time.perf_counter() - started)
             load.models.add(said.model)
 
+    def keep_asking(other: Future[object]) -> None:
+        for place in places:
+            if place >= count and other.done():
+                return
+            if place >= count // 3:
+                begun.set()
+            ask(place)
+
     started = time.perf_counter()
     with ThreadPoolExecutor(clients + 1) as pool:
-        other = pool.submit(lambda: begun.wait(600) and halfway())
-        for done in [pool.submit(ask, place) for place in range(count)]:
+        other = pool.submit(lambda: begun.wait() and halfway())
+        for done in [pool.submit(keep_asking, other) for _ in range(clients)]:
             done.result()
         wall = time.perf_counter() - started
         other.result()
