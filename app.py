@@ -2,102 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import atexit
-import ctypes
-import gc
 import os
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, cast
 
-from captioner.hub import HubAddress, Source, locate, source_argument
-from demo.guard import GuardOptions
-from demo.guard.arguments import add_arguments, read_arguments
+from captioner.hub import HubAddress, locate
+from demo.process_memory import settle_memory, spare_memory, uncollected
+from demo.server_options import ServerOptions, read_options
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
-MALLOPT_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
-
-EPILOG = """\
-Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
-SAYWHERE_DEVICE, SAYWHERE_VISITORS, SAYWHERE_PROXIES, SAYWHERE_ORIGINS; the command line wins. Where neither says, a
-Hugging Face Space is served on all addresses, and GRADIO_SERVER_NAME and GRADIO_SERVER_PORT hold.
-
-examples:
-  python app.py                                the page on http://127.0.0.1:7860, this computer only
-  python app.py --host 0.0.0.0 --port 8000     for everyone on the network
-  python app.py --checkpoint my.safetensors    a model of your own (python -m captioner train --help)
-  python app.py --checkpoint hf://owner/name   a model on the Hugging Face Hub, fetched once
-  python app.py --proxies 1                    behind one proxy of yours, such as nginx with https
-  SAYWHERE_PORT=8000 python app.py             the same as --port 8000
-
-http://HOST:PORT/health answers 200 while photos are captioned, else 503 and what is wrong.
-"""
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """What to serve and where."""
-
-    host: str
-    port: int
-    checkpoint: Source | None  # a file or an address on the Hub; None: the one that comes with SayWhere
-    device: str
-    lent: bool = False  # the GPU is ZeroGPU's (`demo.zero_gpu`)
-    guard: GuardOptions = field(default_factory=GuardOptions)
-
 
 class UnusableAddressError(ValueError):
     """The page cannot be served at this host and port."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage lines."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help shows what is possible)\n")
-
-
-def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> ServerOptions:
-    """Options from the command line, then the environment, then the defaults; exits with code 2 when wrong."""
-    parser = _Parser(
-        prog="app.py",
-        description="Serve SayWhere, a page that captions photos and shows where it looked for every word.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-    def default(name: str, otherwise: str) -> str:
-        return environment.get(f"SAYWHERE_{name}") or otherwise
-
-    host = environment.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if environment.get("SPACE_ID") else "127.0.0.1")  # noqa: S104 (a Space is for everyone)
-    port = environment.get("GRADIO_SERVER_PORT") or "7860"
-    parser.add_argument(
-        "--host",
-        default=default("HOST", host),
-        help="address to listen on; 0.0.0.0 for all (default: 127.0.0.1)",
-    )
-    parser.add_argument("--port", type=_port, default=default("PORT", port), help="1 to 65535 (default: 7860)")
-    parser.add_argument(
-        "--checkpoint",
-        type=source_argument,
-        default=default("CHECKPOINT", "") or None,
-        help="model, a file or hf://owner/name[@revision] (default: assets/saywhere.safetensors)",
-    )
-    parser.add_argument("--device", default=default("DEVICE", "auto"), help="auto (default), cpu, cuda, ...")
-    add_arguments(parser, default, on_spaces=bool(environment.get("SPACE_ID")))
-    found = parser.parse_args(arguments)
-    lent = found.device == "auto" and environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
-    return ServerOptions(found.host, found.port, found.checkpoint, found.device, lent, read_arguments(found))
 
 
 def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -> None:
@@ -142,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_address(options.host, options.port)  # before torch is imported: the answer comes at once
     except UnusableAddressError as problem:
         return _stop(str(problem))
-    _spare_memory()
-    with _uncollected():
+    spare_memory()
+    with uncollected():
         from demo.page import build_page, launch_page
 
         # The page opens on a recorded example while torch and the model load. ZeroGPU takes only what is there before.
@@ -174,73 +98,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load(options: ServerOptions, loaded: Future[Captioner]) -> str:
     """Load the model for those who wait for it; a sentence when it cannot be loaded, else nothing."""
-    from captioner.checkpoint import default_checkpoint
     from captioner.errors import CaptionerError
     from demo.callbacks import warm_up
 
     try:
-        if isinstance(options.checkpoint, HubAddress):
-            sys.stdout.write(f"Fetching {options.checkpoint} from the Hugging Face Hub ...\n")
-            sys.stdout.flush()
-        captioner = _captioner(locate(options.checkpoint or default_checkpoint()), options)
+        captioner = _find_captioner(options)
     except CaptionerError as problem:
         loaded.set_exception(problem)
         return str(problem)
     warm_up(captioner)
-    _settle_memory()
+    settle_memory()
     loaded.set_result(captioner)
     return ""
 
 
-def _captioner(path: Path, options: ServerOptions) -> Captioner:
-    """The captioner of a checkpoint file, as the options have it."""
+def _find_captioner(options: ServerOptions) -> Captioner:
+    """A model of this process, one on a lent GPU, or one that is asked over HTTP.
+
+    Raises:
+        CaptionerError: it cannot be loaded, or nobody answers there.
+    """
+    if options.backend is not None:
+        from captioner.serving.client import Backend, RemoteCaptioner
+
+        return cast("Captioner", RemoteCaptioner(Backend(options.backend)))  # what it cannot do, it says in a sentence
+    from captioner.captioner import Captioner
+    from captioner.checkpoint import default_checkpoint
+
+    if isinstance(options.checkpoint, HubAddress):
+        sys.stdout.write(f"Fetching {options.checkpoint} from the Hugging Face Hub ...\n")
+        sys.stdout.flush()
+    path = locate(options.checkpoint or default_checkpoint())
     if options.lent:
         from demo.zero_gpu import LentCaptioner
 
         return LentCaptioner.borrow(path)
-    from captioner.captioner import Captioner
-
     return Captioner.load(path, options.device)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collections: they take a fifth of the time of importing PyTorch, which leaves hardly any garbage."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _spare_memory() -> None:
-    """Let all threads share one pool of memory: each photo is captioned in another thread, and in a pool of its own for
-    each of them what the last one needed lies idle. Threads seldom meet there, Python runs one at a time."""
-    choose = _of_glibc("mallopt")
-    if choose is not None:
-        choose(MALLOPT_ARENA_MAX, 1)
-
-
-def _settle_memory() -> None:
-    """Give back what only loading needed, and spare what stays from garbage collections: looking through it takes a
-    third of a second, in the middle of somebody's caption."""
-    gc.collect()
-    gc.freeze()
-    trim = _of_glibc("malloc_trim")
-    if trim is not None:
-        trim(0)
-    atexit.register(gc.unfreeze)  # what lives to the end is cleared up as ever
-
-
-def _of_glibc(name: str) -> Callable[..., int] | None:
-    """A function of glibc; None where another library takes its place."""
-    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
-
-
-def _port(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, got {value!r}")
-    return int(value)
 
 
 def _stop(sentence: str) -> int:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from captioner.commands import average, bench, calibrate, caption, convert, evaluate, probe, push, train, watch
+from captioner.commands import average, bench, calibrate, caption, convert, evaluate, probe, push, serve, train, watch
 from captioner.errors import CaptionerError
 
 DESCRIPTION = """\
@@ -23,6 +23,7 @@ Say what is in a photo and show where every word looked.
   bench      measure speed and memory on this machine
   probe      measure what the experiments on maps are worth
   push       put a checkpoint on the Hugging Face Hub
+  serve      serve captions from several copies of a model
 
 Start with:  python -m captioner caption PHOTO.jpg
 """
@@ -36,9 +37,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command",
         required=True,
-        metavar="{caption,convert,train,watch,average,calibrate,evaluate,bench,probe,push}",
+        metavar="{caption,convert,train,watch,average,calibrate,evaluate,bench,probe,push,serve}",
     )
-    for module in (caption, convert, train, watch, average, calibrate, evaluate, bench, probe, push):
+    for module in (caption, convert, train, watch, average, calibrate, evaluate, bench, probe, push, serve):
         module.add_parser(commands)
     return parser
 

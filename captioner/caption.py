@@ -173,10 +173,10 @@ class Description:
             "strangeness": self.strangeness,
         }
 
-    def save(self, path: Path) -> None:
-        """Write the whole record as JSON; the file appears whole or not at all."""
+    def to_record(self) -> dict[str, Any]:
+        """The whole of it as plain JSON values: what `save` writes and `from_record` reads."""
         table = MapTable()
-        record = {
+        return {
             "format": RECORD_FORMAT,
             "captions": [_to_record(caption, table) for caption in self.captions],
             "ranking": {str(width): list(places) for width, places in self.ranking.items()},
@@ -188,7 +188,10 @@ class Description:
             "glimpses": glimpses_to_record(self.glimpses, table),
             "maps": table.maps,
         }
-        write_whole(path, json.dumps(record, ensure_ascii=False))
+
+    def save(self, path: Path) -> None:
+        """Write the whole record as JSON; the file appears whole or not at all."""
+        write_whole(path, json.dumps(self.to_record(), ensure_ascii=False))
 
     @classmethod
     def load(cls, path: Path) -> Description:

@@ -8,7 +8,8 @@
     |-- SearchError       beam search was asked for something impossible
     |-- CheckpointError   the model file is missing, altered, truncated or foreign
     |-- RecordError       a saved caption cannot be read back
-    `-- DataError         a training or evaluation data set is incomplete, or its tools are missing
+    |-- DataError         a training or evaluation data set is incomplete, or its tools are missing
+    `-- ServingError      a cluster or another machine that captions is not there, or cannot do what is asked
 
 All are `ValueError`s: the caller gave something that cannot be used as it is.
 """
@@ -48,3 +49,7 @@ class RecordError(CaptionerError):
 
 class DataError(CaptionerError):
     """A data set is incomplete, or a tool its scoring needs is missing."""
+
+
+class ServingError(CaptionerError):
+    """A cluster or another machine that captions is not there, or cannot do what is asked."""

@@ -66,7 +66,7 @@ def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEU
 
     Args:
         find_captioner: gives the captioner; it may still be loading when the page is served, and is waited for then.
-        queue_length: how many photos may wait for the one being captioned.
+        queue_length: how many photos may wait for those being captioned.
     """
     examples, languages, grids = list_examples(), text.read_languages(), GridCache()
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(HOUR, HOUR), fill_width=True) as page:

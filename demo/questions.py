@@ -40,7 +40,7 @@ Answer = Mapping[str, Any]
 
 
 class Answerer:
-    """Answers questions about photos, one at a time: the model's cores are shared by all visitors.
+    """Answers questions about photos, one at a time where the model's cores are shared by all visitors.
 
     Args:
         find_captioner: gives the captioner, waiting for it where it is still being loaded.

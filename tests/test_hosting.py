@@ -17,6 +17,7 @@ from packaging.version import Version
 
 import app
 from captioner.checkpoint import default_checkpoint
+from demo.server_options import read_options
 from visits import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +101,7 @@ def test_the_container_holds_the_page_and_runs_it_as_nobody() -> None:
     settings = dict(re.findall(r"(\w+)=(\S+)", lines[lines.index("ENV ") : lines.index("USER ")]))
     written = {settings[name] for name in ("HOME", "GRADIO_TEMP_DIR", "MPLCONFIGDIR", "HF_HOME")}
     assert all(Path(folder).is_relative_to("/tmp") for folder in written)
-    options = app.read_options([], settings)
+    options = read_options([], settings)
     assert (options.host, options.port) == ("0.0.0.0", 7860)
 
 
@@ -110,13 +111,16 @@ def test_every_file_can_be_read_by_the_oldest_python() -> None:
 
 
 def test_a_space_needs_no_option() -> None:
-    assert app.read_options([], {"SPACE_ID": "me/saywhere"}).host == "0.0.0.0"
-    assert app.read_options([], {"SPACE_ID": "me/saywhere", "SAYWHERE_HOST": "127.0.0.1"}).host == "127.0.0.1"
-    assert app.read_options(["--host", "::1"], {"SPACE_ID": "me/saywhere"}).host == "::1"
+    assert read_options([], {"SPACE_ID": "me/saywhere"}).host == "0.0.0.0"
+    assert read_options([], {"SPACE_ID": "me/saywhere", "SAYWHERE_HOST": "127.0.0.1"}).host == "127.0.0.1"
+    assert read_options(["--host", "::1"], {"SPACE_ID": "me/saywhere"}).host == "::1"
     gradio = {"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": "7000"}
-    assert (app.read_options([], gradio).host, app.read_options([], gradio).port) == ("0.0.0.0", 7000)
-    assert app.read_options([], {**gradio, "SAYWHERE_PORT": "8000"}).port == 8000
-    assert app.read_options([], {}).host == "127.0.0.1"
+    assert (read_options([], gradio).host, read_options([], gradio).port) == (
+        "0.0.0.0",
+        7000,
+    )
+    assert read_options([], {**gradio, "SAYWHERE_PORT": "8000"}).port == 8000
+    assert read_options([], {}).host == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ def test_a_space_needs_no_option() -> None:
     [("true", "auto", True), ("1", "auto", True), ("", "auto", False), ("false", "auto", False), ("1", "cpu", False)],
 )
 def test_zero_gpu_lends_its_gpu_unless_another_device_is_named(said: str, device: str, lent: bool) -> None:
-    options = app.read_options(["--device", device], {"SPACES_ZERO_GPU": said, "SPACE_ID": "me/saywhere"})
+    options = read_options(["--device", device], {"SPACES_ZERO_GPU": said, "SPACE_ID": "me/saywhere"})
     assert options.lent is lent
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.caption import write_whole
-from captioner.commands.model_flags import add_model_flags, load_model
+from captioner.commands.model_flags import add_model_flags, load_model, portable
 from captioner.errors import PhotoError, SearchError
 from captioner.search_options import PRESETS, SearchOptions
 from captioner.vocabulary import tokenize
@@ -29,6 +29,7 @@ Caption photos. Each gets a table of its alternatives, best first: rank, score, 
   python -m captioner caption beach.jpg --save out     the maps as out/beach.png, the record as out/beach.json
   python -m captioner caption FOLDER --batch captions.jsonl   thousands; the same command goes on after a stop
   python -m captioner caption FOLDER --batch captions.parquet   the same as a table, in a folder of Parquet files
+  python -m captioner caption s3://bucket/photos --ray out --replicas 8   by a cluster, as Parquet files in a new folder
 """
 
 GUESSING = "(guessing: this photo is unlike those the model has seen)"
@@ -42,7 +43,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photo files; folders with --batch")
+    parser.add_argument(
+        "photos",
+        nargs="+",
+        type=place_argument,
+        metavar="PHOTO",
+        help="photo files; folders with --batch and --ray, s3:// addresses with --ray",
+    )
     parser.add_argument(
         "--begin", default="", metavar="WORDS", help='begin every caption with these words: "a dog" (default: none)'
     )
@@ -66,7 +73,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="photos run together (default 16)")
     parser.add_argument("--maps", action="store_true", help="with --batch: attention of the best caption's words, too")
     parser.add_argument("--retry", action="store_true", help="with --batch: try photos again that were refused before")
+    add_ray_flags(parser)
     parser.set_defaults(run_command=run)
+
+
+def add_ray_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what captions a collection by a cluster."""
+    parser.add_argument(
+        "--ray", default=None, metavar="OUT", help="caption with Ray into this new folder or s3:// address, as Parquet"
+    )
+    parser.add_argument("--replicas", default="1", metavar="N[-M]", help="with --ray: models (default 1)")
+    parser.add_argument("--cpus", type=float, default=1.0, metavar="C", help="with --ray: cores of each (default 1)")
+    parser.add_argument("--num-gpus", type=float, default=0.0, metavar="G", help="with --ray: share of a GPU, 0 to 1")
+    parser.add_argument("--cluster", default=None, metavar="ADDRESS", help='with --ray: a cluster that runs, or "auto"')
+
+
+def place_argument(text: str) -> Path | str:
+    """A path, or an address that begins with s3://, whose slashes a path would lose."""
+    return text if text.startswith("s3://") else Path(text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,6 +99,10 @@ def run(options: argparse.Namespace) -> int:
 
     search = SearchOptions.preset(options.preset, (options.beam_width,))  # refuses a bad width at once
     prefix = read_beginning(options.begin)
+    if options.ray is not None:
+        return run_ray(options, search)
+    if any(isinstance(place, str) for place in options.photos):
+        raise PhotoError("photos of s3:// addresses are captioned by a cluster: add --ray OUT")
     if options.batch is not None:
         return run_batch(options, search)
     captioner = load_model(options)
@@ -109,6 +137,28 @@ def run_batch(options: argparse.Namespace, search: SearchOptions) -> int:
     photos = list(find_photos(options.photos))
     tally = caption_collection(load_model(options), photos, options.batch, chosen)
     print(f"{tally.captioned} captioned, {tally.refused} refused, {tally.kept} there already: {options.batch}")
+    return 0
+
+
+def run_ray(options: argparse.Namespace, search: SearchOptions) -> int:
+    """Caption a collection by a cluster; returns 0, photos that cannot be used have a row that says why."""
+    from captioner.serving.cluster import Cluster, require_ray
+
+    if options.begin or options.json or options.save is not None or options.batch is not None:
+        raise SearchError("expected --ray without --begin, --json, --save and --batch: its rows hold the captions")
+    require_ray()
+    from captioner.checkpoint import default_checkpoint
+    from captioner.collection.options import CollectionOptions
+    from captioner.serving.dataset import caption_dataset
+    from captioner.serving.options import ServingOptions, read_replicas
+
+    least, most = read_replicas(options.replicas)
+    checkpoint = portable(options.checkpoint or default_checkpoint())
+    serving = ServingOptions(checkpoint, least, most, options.batch_size, cpus=options.cpus, gpus=options.num_gpus)
+    chosen = CollectionOptions(search, options.batch_size, maps=options.maps)
+    cluster = Cluster(options.cluster, serving.cpus * most + 1)  # one more core opens photos
+    tally = caption_dataset(options.photos, options.ray, chosen, serving, cluster)
+    print(f"{tally.captioned} captioned, {tally.refused} refused: {options.ray}")
     return 0
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from captioner.hub import locate, source_argument
+from captioner.hub import Source, locate, source_argument
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -21,6 +22,11 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
+
+
+def portable(source: Source) -> str:
+    """A checkpoint's place as other processes and machines can be told it."""
+    return str(source.resolve() if isinstance(source, Path) else source)
 
 
 def load_model(options: argparse.Namespace) -> Captioner:

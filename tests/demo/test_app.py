@@ -15,6 +15,7 @@ from builders import tiny_checkpoint
 from captioner.checkpoint import save_checkpoint
 from captioner.hub import HubAddress
 from demo.guard import GuardOptions
+from demo.server_options import ServerOptions, read_options
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def free_port(busy_port: int) -> int:
 
 
 def test_the_defaults_serve_this_computer_only() -> None:
-    options = app.read_options([], {})
+    options = read_options([], {})
     assert (options.host, options.port, options.device) == ("127.0.0.1", 7860, "auto")
     assert options.checkpoint is None
 
@@ -45,30 +46,28 @@ def test_the_environment_sets_what_the_command_line_leaves_open() -> None:
         "SAYWHERE_CHECKPOINT": "mine.safetensors",
         "SAYWHERE_DEVICE": "cuda",
     }
-    expected = app.ServerOptions("0.0.0.0", 9000, Path("mine.safetensors"), "cuda")
-    assert app.read_options(["--port", "9000"], environment) == expected
-    assert app.read_options([], {"SAYWHERE_PORT": ""}).port == 7860
+    expected = ServerOptions("0.0.0.0", 9000, Path("mine.safetensors"), "cuda")
+    assert read_options(["--port", "9000"], environment) == expected
+    assert read_options([], {"SAYWHERE_PORT": ""}).port == 7860
 
 
 def test_the_guard_takes_its_options_from_both_too() -> None:
-    assert app.read_options([], {}).guard == GuardOptions(visitors=30, proxies=0, origins=())
-    assert app.read_options([], {"SPACE_ID": "owner/name"}).guard.proxies == 1
+    assert read_options([], {}).guard == GuardOptions(visitors=30, proxies=0, origins=())
+    assert read_options([], {"SPACE_ID": "owner/name"}).guard.proxies == 1
     environment = {
         "SAYWHERE_VISITORS": "60",
         "SAYWHERE_PROXIES": "2",
         "SAYWHERE_ORIGINS": "https://a.example, http://b:80",
     }
     expected = GuardOptions(60, 2, ("https://a.example", "http://b:80"))
-    assert app.read_options([], environment).guard == expected
-    assert app.read_options(["--visitors", "0", "--proxies=1", "--origins", ""], environment).guard == GuardOptions(
-        0, 1
-    )
+    assert read_options([], environment).guard == expected
+    assert read_options(["--visitors", "0", "--proxies=1", "--origins", ""], environment).guard == GuardOptions(0, 1)
 
 
 @pytest.mark.parametrize("wrong", ["--visitors=-1", "--visitors=many", "--proxies=1.5", "--proxies=²", "--origins=a.b"])
 def test_a_guard_that_cannot_be_is_one_sentence(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        app.read_options([wrong], {})
+        read_options([wrong], {})
     assert stopped.value.code == 2
     said = capsys.readouterr().err
     assert "expected a" in said
@@ -77,12 +76,12 @@ def test_a_guard_that_cannot_be_is_one_sentence(wrong: str, capsys: pytest.Captu
 
 def test_photos_go_to_a_folder_of_their_own() -> None:
     environment: dict[str, str] = {}
-    app.close_doors(app.read_options([], environment), environment)
+    app.close_doors(read_options([], environment), environment)
     folder = Path(environment["GRADIO_TEMP_DIR"])
     assert folder.stat().st_mode & 0o077 == 0  # nobody else's
     folder.rmdir()
     chosen = {"GRADIO_TEMP_DIR": "chosen"}
-    app.close_doors(app.read_options([], chosen), chosen)
+    app.close_doors(read_options([], chosen), chosen)
     assert chosen["GRADIO_TEMP_DIR"] == "chosen"
 
 
@@ -93,7 +92,7 @@ def test_a_port_that_is_none_is_one_sentence_and_exit_code_2(
 ) -> None:
     arguments, environment = ([], {"SAYWHERE_PORT": port}) if from_environment else ([f"--port={port}"], {})
     with pytest.raises(SystemExit) as stopped:
-        app.read_options(arguments, environment)
+        read_options(arguments, environment)
     assert stopped.value.code == 2
     said = capsys.readouterr().err
     assert f"expected a port from 1 to 65535, got '{port}'" in said
@@ -102,7 +101,7 @@ def test_a_port_that_is_none_is_one_sentence_and_exit_code_2(
 
 def test_help_teaches_by_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        app.read_options(["--help"], {})
+        read_options(["--help"], {})
     assert stopped.value.code == 0
     said = capsys.readouterr().out
     for word in ("--host", "--port", "--checkpoint", "--device", "SAYWHERE_PORT=8000 python app.py"):
@@ -172,18 +171,18 @@ def test_from_a_shell_nothing_but_the_sentence_is_seen(busy_port: int) -> None:
 
 def test_a_checkpoint_may_lie_on_the_hub() -> None:
     expected = HubAddress("owner", "name", "v1")
-    assert app.read_options(["--checkpoint", "hf://owner/name@v1"], {}).checkpoint == expected
-    assert app.read_options([], {"SAYWHERE_CHECKPOINT": "hf://owner/name@v1"}).checkpoint == expected
+    assert read_options(["--checkpoint", "hf://owner/name@v1"], {}).checkpoint == expected
+    assert read_options([], {"SAYWHERE_CHECKPOINT": "hf://owner/name@v1"}).checkpoint == expected
 
 
 def test_nothing_is_fetched_but_a_checkpoint_the_operator_named() -> None:
     for arguments, offline in ((["--checkpoint", "hf://owner/name"], None), ([], "1"), (["--checkpoint", "a"], "1")):
         environment = {"GRADIO_TEMP_DIR": "chosen"}
-        app.close_doors(app.read_options(arguments, environment), environment)
+        app.close_doors(read_options(arguments, environment), environment)
         assert environment.get("HF_HUB_OFFLINE") == offline
         assert environment["HF_HUB_DISABLE_TELEMETRY"] == "1"
     kept = {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": "chosen"}
-    app.close_doors(app.read_options(["--checkpoint", "hf://owner/name"], kept), kept)
+    app.close_doors(read_options(["--checkpoint", "hf://owner/name"], kept), kept)
     assert kept["HF_HUB_OFFLINE"] == "1"
 
 
@@ -196,3 +195,21 @@ def test_an_address_nobody_answers_at_is_one_sentence(free_port: int, tmp_path: 
     assert "Fetching hf://owner/name from the Hugging Face Hub ..." in done.stdout
     assert "hf://owner/name was never fetched and the Hub cannot be reached" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_captions_may_come_from_another_machine() -> None:
+    assert read_options(["--backend", "http://10.0.0.5:8000"], {}).backend == "http://10.0.0.5:8000"
+    assert read_options([], {"SAYWHERE_BACKEND": "http://a:1"}).backend == "http://a:1"
+    assert read_options([], {}).backend is None
+
+
+def test_a_backend_has_its_own_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        read_options(["--backend", "http://a", "--checkpoint", "mine.safetensors"], {})
+    assert stopped.value.code == 2
+    assert "expected --checkpoint or --backend, got both" in capsys.readouterr().err
+
+
+def test_a_backend_that_cannot_be_one_is_one_sentence(free_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code = app.main(["--port", str(free_port), "--backend", "file:///etc/passwd"])
+    check_stopped(code, capsys, "expected a backend such as http://127.0.0.1:8000, got 'file:///etc/passwd'")
