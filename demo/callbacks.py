@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +17,41 @@ from captioner.errors import CaptionerError, PhotoError, SearchError
 from captioner.photo import open_photo
 from captioner.search_options import DEFAULT_PRESET, MAX_WIDTH, PRESETS, SearchOptions
 from demo import text
+from demo.batches import PhotoTask
+from demo.scheduler import FullError, Scheduler, Ticket
 from demo.view import build_fault, build_problem, build_view
-from demo.view_types import ResultView, View
+from demo.view_types import FullView, ResultView, View
 
 if TYPE_CHECKING:
+    from captioner.caption import Description
     from captioner.captioner import Captioner
 
 LOG = logging.getLogger(__name__)
 MAX_DATA_ADDRESS = 4_000_000  # characters of a data: address, as many bytes as the guard lets a request have
+MAX_VISITOR = 64  # characters of a page's name
 
 Upload = Mapping[str, Any]  # what Gradio says of a file: its "path" on the server, or a data: address as "url"
 
 
-def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
+@dataclass(frozen=True)
+class Asker:
+    """Who waits for an answer.
+
+    Attributes:
+        visitor: a name only the visitor's page knows; None: none was given.
+        session: the connection on which the answer is waited for (see `Scheduler.leave`).
+        told: is told how many are before this one, whenever that changes.
+    """
+
+    visitor: str | None = None
+    session: str | None = None
+    told: Callable[[int], None] | None = None
+
+
+NOBODY = Asker()
+
+
+def view_photo(scheduler: Scheduler, uploads: Path, upload: object, asker: Asker = NOBODY) -> View | FullView:
     """Caption a photo at every beam width for the page.
 
     Whatever goes wrong gives a problem to show in the caption's place instead of an exception.
@@ -35,11 +59,16 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
     Args:
         uploads: the folder uploaded files lie in; nothing outside it is opened.
         upload: what Gradio says of the file, and "preset", how to search; a browser may send anything.
+        asker: who waits for it; "visitor" of the upload is the name.
     """
     if not isinstance(upload, Mapping):
         return build_problem(text.NO_PHOTO)
     try:
-        return described(captioner, uploads, upload, read_preset(upload.get("preset")))
+        preset = read_preset(upload.get("preset"))
+        ticket = ask_caption(scheduler, uploads, upload, preset, asker=replace(asker, visitor=read_visitor(upload)))
+        return with_source(ticket.result(told=asker.told), upload)
+    except FullError as problem:
+        return {"kind": "full", "message": str(problem), "seconds": problem.seconds}
     except CaptionerError as problem:
         return build_problem(str(problem))
     except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
@@ -47,23 +76,39 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object) -> View:
         return build_fault(text.UNEXPECTED)
 
 
-def described(
-    captioner: Captioner, uploads: Path, upload: Upload, preset: str, prefix: tuple[str, ...] = ()
-) -> ResultView:
-    """What the page is shown of an uploaded photo.
+def ask_caption(
+    scheduler: Scheduler,
+    uploads: Path,
+    upload: Upload,
+    preset: str,
+    prefix: tuple[str, ...] = (),
+    asker: Asker = NOBODY,
+    most: int = 1,
+) -> Ticket:
+    """A ticket for what the page is shown of an uploaded photo; see `with_source`.
 
     Args:
         prefix: words that every caption begins with.
+        most: how many of the asker's questions may wait.
 
     Raises:
-        PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
-        SearchError: the prefix cannot be said.
+        PhotoError: there is no photo, or it does not lie in `uploads`.
+        FullError: too many wait.
     """
-    photo = open_upload(uploads, upload)
-    description = captioner.describe(photo, SearchOptions.preset(preset), prefix)
+
+    def finish(captioner: Captioner, description: Description, photo: Image.Image) -> ResultView:
+        return build_view(description, photo, captioner.card.trained_on, preset=preset)
+
+    source = find_upload(uploads, upload)
+    options = SearchOptions.preset(preset)
+    task = PhotoTask(content_of(source), f"view {preset}", options, prefix, lambda: open_photo(source), finish)
+    return scheduler.ask(task, asker.visitor, asker.session, most)
+
+
+def with_source(view: ResultView, upload: Upload) -> ResultView:
+    """A result, which may be shared with others, for the visitor whose upload it is."""
     path = upload.get("path")
-    source = None if path is None else {"path": str(path)}
-    return build_view(description, photo, captioner.card.trained_on, preset=preset, source=source)
+    return {**view, "source": None if path is None else {"path": str(path)}}
 
 
 def warm_up(captioner: Captioner) -> None:
@@ -72,18 +117,33 @@ def warm_up(captioner: Captioner) -> None:
     build_view(captioner.describe(grey), grey, captioner.card.trained_on)
 
 
-def caption_json(captioner: Captioner, uploads: Path, upload: Upload | None, beam_width: object) -> dict[str, Any]:
+def caption_json(
+    scheduler: Scheduler, uploads: Path, upload: Upload | None, beam_width: object, asker: Asker = NOBODY
+) -> dict[str, Any]:
     """The public API: captions of one photo at one beam width, with words and maps.
 
     Raises:
         PhotoError: no photo, or one that cannot be used.
         SearchError: `beam_width` is no whole number from 1 to MAX_WIDTH.
+        FullError: too many wait.
     """
     width = read_beam_width(beam_width)
     if upload is None:
         raise PhotoError(text.NO_PHOTO)
-    description = captioner.describe(open_upload(uploads, upload), SearchOptions(widths=(width,)))
-    return description.to_json(width)
+    source, options = find_upload(uploads, upload), SearchOptions(widths=(width,))
+
+    def finish(captioner: Captioner, description: Description, photo: Image.Image) -> dict[str, Any]:
+        return description.to_json(width)
+
+    task = PhotoTask(content_of(source), "json", options, (), lambda: open_photo(source), finish)
+    found: dict[str, Any] = scheduler.ask(task, asker.visitor, asker.session).result(told=asker.told)
+    return found
+
+
+def read_visitor(value: Mapping[str, Any]) -> str | None:
+    """The name a page goes by, a random one of its own, or None."""
+    visitor = value.get("visitor")
+    return visitor if isinstance(visitor, str) and 0 < len(visitor) <= MAX_VISITOR else None
 
 
 def read_beam_width(value: object) -> int:
@@ -112,14 +172,35 @@ def open_upload(uploads: Path, upload: Upload) -> Image.Image:
     Raises:
         PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
     """
+    return open_photo(find_upload(uploads, upload))
+
+
+def find_upload(uploads: Path, upload: Upload) -> str | bytes:
+    """The path of an uploaded file, or what a data: address holds.
+
+    Raises:
+        PhotoError: there is none, or it does not lie in `uploads`.
+    """
     path, address = upload.get("path"), upload.get("url")
     if path is None:
         if not address:
             raise PhotoError(text.NO_PHOTO)
-        return open_photo(read_data_address(str(address)))
+        return read_data_address(str(address))
     if not _lies_in(uploads, str(path)):
         raise PhotoError(text.PHOTO_GONE)
-    return open_photo(str(path))
+    return str(path)
+
+
+def content_of(source: str | bytes) -> str:
+    """A hash of a photo file's bytes: neither its name nor its place.
+
+    Raises:
+        PhotoError: the file has gone.
+    """
+    try:
+        return hashlib.sha256(source if isinstance(source, bytes) else Path(source).read_bytes()).hexdigest()
+    except OSError as problem:
+        raise PhotoError(text.PHOTO_GONE) from problem
 
 
 def read_data_address(address: str) -> bytes:

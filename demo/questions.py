@@ -7,7 +7,6 @@ A question is what a browser sent, so anything: every reader here checks what it
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from captioner.errors import CaptionerError, SearchError
 from demo import text
 from demo.box import answer_inside, answer_stages
-from demo.callbacks import described, open_upload, read_preset
+from demo.callbacks import Asker, ask_caption, open_upload, read_preset, read_visitor, with_source
 from demo.comparison import describe_example
 from demo.grids import GridCache
 from demo.health import Checkup
 from demo.learning import learning_view
 from demo.probing import Subject, probe_view
+from demo.scheduler import QUESTIONS_WAITING, ModelTask, Scheduler
 from demo.takeaway import draw_caption, open_record
 from demo.view import build_problem
-from demo.view_types import ResultView, View
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,56 +38,68 @@ Answer = Mapping[str, Any]
 
 
 class Answerer:
-    """Answers questions about photos, one at a time: the model's cores are shared by all visitors.
+    """Answers questions about photos, each when its turn with the model has come.
 
     Args:
         find_captioner: gives the captioner, waiting for it where it is still being loaded.
         uploads: the folder uploaded files lie in; nothing outside it is opened.
+        scheduler: gives the turns; None: one of its own.
     """
 
-    def __init__(self, find_captioner: Callable[[], Captioner], uploads: Path) -> None:
-        self.find_captioner = find_captioner
+    def __init__(
+        self, find_captioner: Callable[[], Captioner], uploads: Path, scheduler: Scheduler | None = None
+    ) -> None:
         self.uploads = uploads
         self.grids = GridCache()
-        self._turn = threading.Lock()
+        self.scheduler = scheduler or Scheduler(find_captioner)
         self.checkup = Checkup(find_captioner)
 
-    def answer(self, question: object) -> Answer:
-        """The answer to a question, or a problem in its place; never raises for what a browser may send."""
+    def answer(self, question: object, session: str | None = None) -> Answer:
+        """The answer to a question, or a problem in its place; never raises for what a browser may send.
+
+        Args:
+            session: the connection on which it is waited for (see `Scheduler.leave`).
+        """
         kind = question.get("kind") if isinstance(question, Mapping) else None
-        if not isinstance(question, Mapping) or not isinstance(kind, str) or kind not in (*ANSWERS, *AT_ONCE):
+        if not isinstance(question, Mapping) or not isinstance(kind, str):
             return build_problem(text.UNKNOWN_QUESTION)
-        needed = kind in ANSWERS
-        if needed and not self._turn.acquire(timeout=MAX_WAIT):
-            return build_problem(text.BUSY)
         try:
-            return ANSWERS[kind](self, question) if needed else AT_ONCE[kind](self)
+            if kind in AT_ONCE:
+                return AT_ONCE[kind](self)
+            return self._told(kind, question, session)
         except CaptionerError as problem:
             return build_problem(str(problem))
         except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
             LOG.exception("A question of the kind %s could not be answered.", kind)
             return build_problem(text.UNANSWERED)
-        finally:
-            if needed:
-                self._turn.release()
+
+    def _told(self, kind: str, question: Question, session: str | None) -> Answer:
+        """What only the model knows."""
+        name = read_visitor(question)
+        asker = Asker(name and f"{name} asks", session)
+        if kind in CAPTIONS:
+            upload, preset = read_upload(question), read_preset(question.get("preset"))
+            prefix = CAPTIONS[kind](question)
+            ticket = ask_caption(self.scheduler, self.uploads, upload, preset, prefix, asker, QUESTIONS_WAITING)
+            return with_source(ticket.result(MAX_WAIT), upload)
+        if kind not in ANSWERS:
+            raise SearchError(text.UNKNOWN_QUESTION)
+        task = ModelTask(lambda captioner: ANSWERS[kind](self, captioner, question))
+        ticket = self.scheduler.ask(task, asker.visitor, session, QUESTIONS_WAITING)
+        answer: Answer = ticket.result(MAX_WAIT)
+        return answer
 
 
-def continue_caption(answerer: Answerer, question: Question) -> View:
-    """{"kind": "continue", "photo": upload, "words": [...], "preset": name}: the search from a given beginning."""
+def read_beginning(question: Question) -> tuple[str, ...]:
+    """{"kind": "continue", "photo": upload, "words": [...], "preset": name}: the search from a given beginning.
+
+    Raises:
+        SearchError: "words" are no words.
+    """
     words = question.get("words")
     if not isinstance(words, list) or len(words) > MAX_PREFIX or not all(isinstance(word, str) for word in words):
         raise SearchError(text.UNKNOWN_QUESTION)
-    return _described(answerer, question, tuple(words))
-
-
-def describe_photo(answerer: Answerer, question: Question) -> View:
-    """{"kind": "describe", "photo": upload, "preset": name}: a result like any other, of a photo the page made."""
-    return _described(answerer, question, ())
-
-
-def _described(answerer: Answerer, question: Question, prefix: tuple[str, ...]) -> ResultView:
-    preset = read_preset(question.get("preset"))
-    return described(answerer.find_captioner(), answerer.uploads, read_upload(question), preset, prefix)
+    return tuple(words)
 
 
 def read_upload(question: Question) -> Mapping[str, Any]:
@@ -103,19 +114,18 @@ def read_upload(question: Question) -> Mapping[str, Any]:
 
 def look_in_box(
     explain: Callable[[Captioner, Image.Image, Question], Answer],
-) -> Callable[[Answerer, Question], Answer]:
+) -> Callable[[Answerer, Captioner, Question], Answer]:
     """An answer out of `demo.box`, which knows photos but no uploads."""
 
-    def answer(answerer: Answerer, question: Question) -> Answer:
-        photo = open_upload(answerer.uploads, read_upload(question))
-        return explain(answerer.find_captioner(), photo, question)
+    def answer(answerer: Answerer, captioner: Captioner, question: Question) -> Answer:
+        return explain(captioner, open_upload(answerer.uploads, read_upload(question)), question)
 
     return answer
 
 
-def probe(answerer: Answerer, question: Question) -> Answer:
+def probe(answerer: Answerer, captioner: Captioner, question: Question) -> Answer:
     """{"kind": "probe", "photo": upload, "test": ...}: an experiment, see `demo.probing`."""
-    captioner, upload = answerer.find_captioner(), read_upload(question)
+    upload = read_upload(question)
     grid = answerer.grids.find(captioner, answerer.uploads, upload)
     return probe_view(Subject(captioner, lambda: open_upload(answerer.uploads, upload), grid), question)
 
@@ -125,12 +135,15 @@ AT_ONCE: dict[str, Callable[[Answerer], Answer]] = {
     "health": lambda answerer: answerer.checkup.view(),
     "learning": lambda _: learning_view(),
 }
-ANSWERS: dict[str, Callable[[Answerer, Question], Answer]] = {
-    "continue": continue_caption,
-    "describe": describe_photo,
-    "example": lambda answerer, question: describe_example(answerer.find_captioner(), question),
-    "open": open_record,
-    "picture": draw_caption,
+# A photo and what its captions begin with. {"kind": "describe", "photo": upload, "preset": name}: one the page made.
+CAPTIONS: dict[str, Callable[[Question], tuple[str, ...]]] = {
+    "continue": read_beginning,
+    "describe": lambda _: (),
+}
+ANSWERS: dict[str, Callable[[Answerer, Captioner, Question], Answer]] = {
+    "example": lambda _, captioner, question: describe_example(captioner, question),
+    "open": lambda _, captioner, question: open_record(captioner, question),
+    "picture": lambda _, captioner, question: draw_caption(captioner, question),
     "probe": probe,
     "inside": look_in_box(answer_inside),
     "stages": look_in_box(answer_stages),

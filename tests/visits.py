@@ -9,6 +9,7 @@ from typing import NoReturn
 from urllib.parse import urlparse
 
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
@@ -40,6 +41,7 @@ class ScriptedCaptioner:
     Its trees are those of `scripted_tree`.
     """
 
+    device = torch.device("cpu")
     card = ModelCard("scripted", f"nothing {MARKUP}")
     self_test = SelfTest((), 0.0)
     photo_settings = PhotoSettings(size=64, detail=None)
@@ -70,6 +72,12 @@ class ScriptedCaptioner:
         trees, glimpses = scripted_search(captions, ranking, len(prefix))
         strangeness = 2.5 if photo.size == (17, 17) else 0.5
         return Description(captions, ranking, trees, (4, 6), (2, 3), "scripted", strangeness, glimpses)
+
+    def describe_many(
+        self, photos: Sequence[Image.Image], options: SearchOptions | None = None, prefix: Sequence[str] = ()
+    ) -> tuple[Description, ...]:
+        """Each as alone."""
+        return tuple(self.describe(photo, options, prefix) for photo in photos)
 
 
 @dataclass
