@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from captioner.photo import open_photo
 from captioner.search_options import DEFAULT_PRESET, MAX_WIDTH, PRESETS, SearchOptions
 from demo import text
 from demo.batches import PhotoTask
-from demo.scheduler import FullError, Scheduler, Ticket
+from demo.scheduler import FullError, Scheduler
 from demo.view import build_fault, build_problem, build_view
 from demo.view_types import FullView, ResultView, View
 
@@ -41,11 +42,15 @@ class Asker:
         visitor: a name only the visitor's page knows; None: none was given.
         session: the connection on which the answer is waited for (see `Scheduler.leave`).
         told: is told how many are before this one, whenever that changes.
+        most: how many of the visitor's questions may wait.
+        patience: seconds until an answer whose turn has not come is given up.
     """
 
     visitor: str | None = None
     session: str | None = None
     told: Callable[[int], None] | None = None
+    most: int = 1
+    patience: float = math.inf
 
 
 NOBODY = Asker()
@@ -65,8 +70,7 @@ def view_photo(scheduler: Scheduler, uploads: Path, upload: object, asker: Asker
         return build_problem(text.NO_PHOTO)
     try:
         preset = read_preset(upload.get("preset"))
-        ticket = ask_caption(scheduler, uploads, upload, preset, asker=replace(asker, visitor=read_visitor(upload)))
-        return with_source(ticket.result(told=asker.told), upload)
+        return described(scheduler, uploads, upload, preset, asker=replace(asker, visitor=read_visitor(upload)))
     except FullError as problem:
         return {"kind": "full", "message": str(problem), "seconds": problem.seconds}
     except CaptionerError as problem:
@@ -76,23 +80,22 @@ def view_photo(scheduler: Scheduler, uploads: Path, upload: object, asker: Asker
         return build_fault(text.UNEXPECTED)
 
 
-def ask_caption(
+def described(
     scheduler: Scheduler,
     uploads: Path,
     upload: Upload,
     preset: str,
     prefix: tuple[str, ...] = (),
     asker: Asker = NOBODY,
-    most: int = 1,
-) -> Ticket:
-    """A ticket for what the page is shown of an uploaded photo; see `with_source`.
+) -> ResultView:
+    """What the page is shown of an uploaded photo, when its turn has come.
 
     Args:
         prefix: words that every caption begins with.
-        most: how many of the asker's questions may wait.
 
     Raises:
-        PhotoError: there is no photo, or it does not lie in `uploads`.
+        PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
+        SearchError: the prefix cannot be said.
         FullError: too many wait.
     """
 
@@ -102,13 +105,18 @@ def ask_caption(
     source = find_upload(uploads, upload)
     options = SearchOptions.preset(preset)
     task = PhotoTask(content_of(source), f"view {preset}", options, prefix, lambda: open_photo(source), finish)
-    return scheduler.ask(task, asker.visitor, asker.session, most)
+    shared: ResultView = _answered(scheduler, task, asker)
+    path = upload.get("path")  # the visitor's own, beside what may be shared with others
+    return {**shared, "source": None if path is None else {"path": str(path)}}
 
 
-def with_source(view: ResultView, upload: Upload) -> ResultView:
-    """A result, which may be shared with others, for the visitor whose upload it is."""
-    path = upload.get("path")
-    return {**view, "source": None if path is None else {"path": str(path)}}
+def _answered(scheduler: Scheduler, task: PhotoTask, asker: Asker) -> Any:
+    ticket = scheduler.ask(task, asker.visitor, asker.session, asker.most)
+    try:
+        return ticket.result(asker.patience, asker.told)
+    except PhotoError:  # may name the file of another visitor, who brought the same: told again of this one's
+        task.photo()
+        raise
 
 
 def warm_up(captioner: Captioner) -> None:
@@ -136,7 +144,7 @@ def caption_json(
         return description.to_json(width)
 
     task = PhotoTask(content_of(source), "json", options, (), lambda: open_photo(source), finish)
-    found: dict[str, Any] = scheduler.ask(task, asker.visitor, asker.session).result(told=asker.told)
+    found: dict[str, Any] = _answered(scheduler, task, asker)
     return found
 
 

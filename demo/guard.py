@@ -5,8 +5,10 @@ Plain ASGI, so that Gradio's event streams are not buffered. Uploads have their 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -40,11 +42,18 @@ TOO_LARGE = b'{"detail": "The request is too large: send a smaller photo, or upl
 
 
 class Guard:
-    """ASGI middleware; `json_limit` is in bytes and applies to every POST except file uploads."""
+    """ASGI middleware.
 
-    def __init__(self, app: App, json_limit: int = JSON_LIMIT) -> None:
+    Args:
+        app: what is guarded.
+        json_limit: bytes of a POST, unless it uploads a file.
+        left: is told the session of everyone who goes away before the answer.
+    """
+
+    def __init__(self, app: App, json_limit: int = JSON_LIMIT, left: Callable[[str], None] | None = None) -> None:
         self.app = app
         self.json_limit = json_limit
+        self.left = left
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass a request on, unless it is a POST with too large a body."""
@@ -55,6 +64,10 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             await send(_with_headers(message))
 
+        session = _listening(scope)
+        if session is not None:
+            await self._listen(session, scope, receive, send_guarded)
+            return
         if scope["method"] != "POST" or scope["path"].endswith("/upload"):
             await self.app(scope, receive, send_guarded)
             return
@@ -62,7 +75,43 @@ class Guard:
         if body is None:
             await _refuse(send_guarded)
         else:
+            self._hear_of_leaving(scope, body)
             await self.app(scope, _replay(body, receive), send_guarded)
+
+    async def _listen(self, session: str, scope: Message, receive: Receive, send: Send) -> None:
+        """A stream of answers; one that breaks off before its end has nobody at its other end any more."""
+        ended = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal ended
+            ended = ended or (message["type"] == "http.response.body" and not message.get("more_body", False))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_on)
+        finally:
+            if not ended and self.left is not None:
+                self.left(session)
+
+    def _hear_of_leaving(self, scope: Message, body: bytes) -> None:
+        if self.left is None or not scope["path"].endswith("/cancel"):
+            return
+        try:
+            session = json.loads(body)["session_hash"]
+        except (ValueError, KeyError, TypeError):  # the page itself refuses it
+            return
+        if isinstance(session, str):
+            self.left(session)
+
+
+def _listening(scope: Message) -> str | None:
+    """The session whose answers a request waits for; None where it waits for none."""
+    path: list[str] = scope["path"].rstrip("/").split("/")
+    if scope["method"] != "GET" or len(path) < 3:
+        return None
+    if path[-2:] == ["queue", "data"]:
+        return (parse_qs(scope["query_string"].decode("latin-1")).get("session_hash") or [None])[0]
+    return path[-1] if path[-3] == "call" else None  # without a session of its own, a call is one
 
 
 async def _read_body(receive: Receive, limit: int) -> bytes | None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from captioner.errors import CaptionerError, SearchError
 from demo import text
 from demo.box import answer_inside, answer_stages
-from demo.callbacks import Asker, ask_caption, open_upload, read_preset, read_visitor, with_source
+from demo.callbacks import Asker, described, open_upload, read_preset, read_visitor
 from demo.comparison import describe_example
 from demo.grids import GridCache
 from demo.health import Checkup
 from demo.learning import learning_view
 from demo.probing import Subject, probe_view
-from demo.scheduler import QUESTIONS_WAITING, ModelTask, Scheduler
+from demo.scheduler import ModelTask, Scheduler
 from demo.takeaway import draw_caption, open_record
 from demo.view import build_problem
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 MAX_WAIT = 20.0  # seconds a question waits for its turn before the page is told to ask again
 MAX_PREFIX = 100  # words
+QUESTIONS_WAITING = 4  # of one visitor: more take the place of the first
 
 Question = Mapping[str, Any]
 Answer = Mapping[str, Any]
@@ -76,17 +77,15 @@ class Answerer:
     def _told(self, kind: str, question: Question, session: str | None) -> Answer:
         """What only the model knows."""
         name = read_visitor(question)
-        asker = Asker(name and f"{name} asks", session)
+        asker = Asker(name and f"{name} asks", session, most=QUESTIONS_WAITING, patience=MAX_WAIT)
         if kind in CAPTIONS:
             upload, preset = read_upload(question), read_preset(question.get("preset"))
-            prefix = CAPTIONS[kind](question)
-            ticket = ask_caption(self.scheduler, self.uploads, upload, preset, prefix, asker, QUESTIONS_WAITING)
-            return with_source(ticket.result(MAX_WAIT), upload)
+            return described(self.scheduler, self.uploads, upload, preset, CAPTIONS[kind](question), asker)
         if kind not in ANSWERS:
             raise SearchError(text.UNKNOWN_QUESTION)
         task = ModelTask(lambda captioner: ANSWERS[kind](self, captioner, question))
-        ticket = self.scheduler.ask(task, asker.visitor, session, QUESTIONS_WAITING)
-        answer: Answer = ticket.result(MAX_WAIT)
+        ticket = self.scheduler.ask(task, asker.visitor, asker.session, asker.most)
+        answer: Answer = ticket.result(asker.patience)
         return answer
 
 
@@ -142,8 +141,8 @@ CAPTIONS: dict[str, Callable[[Question], tuple[str, ...]]] = {
 }
 ANSWERS: dict[str, Callable[[Answerer, Captioner, Question], Answer]] = {
     "example": lambda _, captioner, question: describe_example(captioner, question),
-    "open": lambda _, captioner, question: open_record(captioner, question),
-    "picture": lambda _, captioner, question: draw_caption(captioner, question),
+    "open": lambda answerer, _, question: open_record(answerer, question),
+    "picture": lambda answerer, _, question: draw_caption(answerer, question),
     "probe": probe,
     "inside": look_in_box(answer_inside),
     "stages": look_in_box(answer_stages),

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 CAPACITY = 32  # jobs that may wait; the next is refused, and its visitor told when to try again
-QUESTIONS_WAITING = 4  # of one visitor: more take the place of the first
 PLACE_PERIOD = 0.25  # seconds between two looks at the place in the line
 RECENT = 20  # batches whose pace tells how long the next will take
 UNKNOWN_PACE = 1.0  # seconds a job, before anything was measured

@@ -95,11 +95,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(find_captioner: Callable[[], Captioner], queue_length: int = 32) -> Iterator[str]:
+def serve(find_captioner: Callable[[], Captioner], line_length: int = 32) -> Iterator[str]:
     """The address of a running page, which is closed afterwards."""
     from demo.page import build_page, launch_page
 
-    page = build_page(find_captioner, queue_length)
+    page = build_page(find_captioner, line_length)
     yield launch_page(page, "127.0.0.1", free_port()).rstrip("/")
     page.close(verbose=False)
 
