@@ -110,7 +110,7 @@ def _listening(scope: Message) -> str | None:
     if scope["method"] != "GET" or len(path) < 3:
         return None
     if path[-2:] == ["queue", "data"]:
-        return (parse_qs(scope["query_string"].decode("latin-1")).get("session_hash") or [None])[0]
+        return next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])), None)
     return path[-1] if path[-3] == "call" else None  # without a session of its own, a call is one
 
 
