@@ -14,6 +14,7 @@ from torch import Tensor
 from captioner.beams import Beams, Rows
 from captioner.errors import SearchError
 from captioner.glimpses import Glimpses
+from captioner.interrupt import check_wanted
 from captioner.search_options import MAX_LENGTH_NORMALISATION, MAX_WIDTH, SearchOptions, SearchTokens
 from captioner.search_steps import (
     SearchState,
@@ -73,6 +74,7 @@ def beam_search(
     Raises:
         SearchError: `step` gave wrong shapes, a NaN, or left a width without any hypothesis; or the prefix is too long
             or holds a token that may not or cannot come.
+        InterruptedCaptioningError: see `interruptible`.
     """
     if groups < 1:
         raise SearchError(f"expected 1 group or more, got {groups}")
@@ -84,6 +86,7 @@ def beam_search(
     rows = Rows(np.zeros_like(start), start, np.ones(groups, np.int64))
     with torch.no_grad():
         while beams.alive:
+            check_wanted()
             result = step(torch.from_numpy(rows.token_ids), state)
             cells = records[0].attention.shape[-1] if records else None
             check_step(result, rows.token_ids.shape, cells, max(tokens.end, *tokens.banned, *prefix, 0))

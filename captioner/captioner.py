@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -60,6 +61,20 @@ class Captioner:
             EncoderError: there is no such precision.
         """
         return cls(load_checkpoint(Path(path)), device, precision)
+
+    def on(self, device: str) -> Captioner:
+        """The same model, copied to another device.
+
+        Raises:
+            RuntimeError: the device is not to be had.
+        """
+        other = copy.copy(self)
+        for known in ("blank", "self_test"):  # lie on the first device, or speak of it
+            other.__dict__.pop(known, None)
+        other.device = torch.device(device)
+        other.encoder = copy.deepcopy(self.encoder).to(other.device)
+        other.decoder = copy.deepcopy(self.decoder).to(other.device)
+        return other
 
     def describe(
         self, photo: Image.Image, options: SearchOptions | None = None, prefix: Sequence[str] = ()

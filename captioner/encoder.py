@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from captioner.efficientnet import SCALES, efficientnet_lite_stages
 from captioner.errors import EncoderError
+from captioner.interrupt import check_wanted
 
 RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}  # blocks of a layer
 ENCODER_NAMES = (*RESNET_BLOCKS, *SCALES)
@@ -123,6 +124,7 @@ class Encoder(nn.Module):
         if features.dim() != 4:
             raise EncoderError(f"expected features (photos, channels, height, width), got {tuple(features.shape)}")
         for module in self.stages[stage:]:
+            check_wanted()
             features = module(features)
         native = (features.shape[2], features.shape[3])  # features (P, D, h, w)
         if self.options.stretch is not None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +18,44 @@ from captioner.errors import CaptionerError, PhotoError, SearchError
 from captioner.photo import open_photo
 from captioner.search_options import DEFAULT_PRESET, MAX_WIDTH, PRESETS, SearchOptions
 from demo import text
+from demo.batches import PhotoTask, Seen
+from demo.scheduler import FullError, Scheduler
 from demo.view import build_fault, build_problem, build_view
-from demo.view_types import ResultView, View
+from demo.view_types import FullView, ResultView, View
 
 if TYPE_CHECKING:
-    from captioner.caption import Description
     from captioner.captioner import Captioner
-    from demo.grids import GridCache
 
 LOG = logging.getLogger(__name__)
 MAX_DATA_ADDRESS = 4_000_000  # characters of a data: address, as many bytes as the guard lets a request have
+MAX_VISITOR = 64  # characters of a page's name
 
 Upload = Mapping[str, Any]  # what Gradio says of a file: its "path" on the server, or a data: address as "url"
 
 
-def view_photo(captioner: Captioner, uploads: Path, upload: object, grids: GridCache | None = None) -> View:
+@dataclass(frozen=True)
+class Asker:
+    """Who waits for an answer.
+
+    Attributes:
+        visitor: a name only the visitor's page knows; None: none was given.
+        session: the connection on which the answer is waited for (see `Scheduler.leave`).
+        told: is told how many are before this one, whenever that changes.
+        most: how many of the visitor's questions may wait.
+        patience: seconds until an answer whose turn has not come is given up.
+    """
+
+    visitor: str | None = None
+    session: str | None = None
+    told: Callable[[int], None] | None = None
+    most: int = 1
+    patience: float = math.inf
+
+
+NOBODY = Asker()
+
+
+def view_photo(scheduler: Scheduler, uploads: Path, upload: object, asker: Asker = NOBODY) -> View | FullView:
     """Caption a photo at every beam width for the page.
 
     Whatever goes wrong gives a problem to show in the caption's place instead of an exception.
@@ -37,13 +63,17 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object, grids: GridC
     Args:
         uploads: the folder uploaded files lie in; nothing outside it is opened.
         upload: what Gradio says of the file, and "preset", how to search; a browser may send anything.
-        grids: keeps the photo's grid for what is asked next; None: it is not kept.
+        asker: who waits for it; "visitor" of the upload is the name.
     """
     if not isinstance(upload, Mapping):
         return build_problem(text.NO_PHOTO)
     try:
         preset = read_preset(upload.get("preset"))
-        return described(captioner, uploads, upload, preset, grids=grids, lent=True)
+        return described(
+            scheduler, uploads, upload, preset, asker=replace(asker, visitor=read_visitor(upload)), lent=True
+        )
+    except FullError as problem:
+        return {"kind": "full", "message": str(problem), "seconds": problem.seconds}
     except CaptionerError as problem:
         return build_problem(str(problem))
     except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
@@ -52,46 +82,46 @@ def view_photo(captioner: Captioner, uploads: Path, upload: object, grids: GridC
 
 
 def described(
-    captioner: Captioner,
+    scheduler: Scheduler,
     uploads: Path,
     upload: Upload,
     preset: str,
     prefix: tuple[str, ...] = (),
-    grids: GridCache | None = None,
+    asker: Asker = NOBODY,
     *,
     lent: bool = False,
 ) -> ResultView:
-    """What the page is shown of an uploaded photo.
+    """What the page is shown of an uploaded photo, when its turn has come.
 
     Args:
         prefix: words that every caption begins with.
-        grids: where the photo's grid is looked up and kept; None: the photo is encoded.
         lent: let a lent GPU do it, where there is one (`demo.zero_gpu`).
 
     Raises:
         PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
         SearchError: the prefix cannot be said.
+        FullError: too many wait.
     """
-    photo = open_upload(uploads, upload)
+
+    def finish(captioner: Captioner, photo: Image.Image, seen: Seen) -> ResultView:
+        about = captioner.card.trained_on
+        return build_view(seen.description, photo, about, preset=preset, without_gpu=seen.without_gpu)
+
+    source = find_upload(uploads, upload)
     options = SearchOptions.preset(preset)
-    description, without_gpu = _look(captioner, photo, options, prefix) if lent else (None, False)
-    if description is None:
-        grid = captioner.encode([photo]) if grids is None else grids.find(captioner, upload, lambda: photo)
-        description = captioner.search(grid, options, prefix)[0]
-    path = upload.get("path")
-    source = None if path is None else {"path": str(path)}
-    return build_view(
-        description, photo, captioner.card.trained_on, preset=preset, source=source, without_gpu=without_gpu
-    )
+    task = PhotoTask(content_of(source), f"view {preset}", options, prefix, lambda: open_photo(source), finish, lent)
+    shared: ResultView = _answered(scheduler, task, asker)
+    path = upload.get("path")  # the visitor's own, beside what may be shared with others
+    return {**shared, "source": None if path is None else {"path": str(path)}}
 
 
-def _look(
-    captioner: Captioner, photo: Image.Image, options: SearchOptions, prefix: tuple[str, ...]
-) -> tuple[Description | None, bool]:
-    """A description where a GPU is lent, and whether that GPU was not to be had."""
-    from demo.zero_gpu import LentCaptioner  # not before there is a captioner: the page opens without torch
-
-    return captioner.look(photo, options, prefix) if isinstance(captioner, LentCaptioner) else (None, False)
+def _answered(scheduler: Scheduler, task: PhotoTask, asker: Asker) -> Any:
+    ticket = scheduler.ask(task, asker.visitor, asker.session, asker.most)
+    try:
+        return ticket.result(asker.patience, asker.told)
+    except PhotoError:  # may name the file of another visitor, who brought the same: told again of this one's
+        task.photo()
+        raise
 
 
 def warm_up(captioner: Captioner) -> None:
@@ -100,18 +130,33 @@ def warm_up(captioner: Captioner) -> None:
     build_view(captioner.describe(grey), grey, captioner.card.trained_on)
 
 
-def caption_json(captioner: Captioner, uploads: Path, upload: Upload | None, beam_width: object) -> dict[str, Any]:
+def caption_json(
+    scheduler: Scheduler, uploads: Path, upload: Upload | None, beam_width: object, asker: Asker = NOBODY
+) -> dict[str, Any]:
     """The public API: captions of one photo at one beam width, with words and maps.
 
     Raises:
         PhotoError: no photo, or one that cannot be used.
         SearchError: `beam_width` is no whole number from 1 to MAX_WIDTH.
+        FullError: too many wait.
     """
     width = read_beam_width(beam_width)
     if upload is None:
         raise PhotoError(text.NO_PHOTO)
-    description = captioner.describe(open_upload(uploads, upload), SearchOptions(widths=(width,)))
-    return description.to_json(width)
+    source, options = find_upload(uploads, upload), SearchOptions(widths=(width,))
+
+    def finish(captioner: Captioner, photo: Image.Image, seen: Seen) -> dict[str, Any]:
+        return seen.description.to_json(width)
+
+    task = PhotoTask(content_of(source), "json", options, (), lambda: open_photo(source), finish)
+    found: dict[str, Any] = _answered(scheduler, task, asker)
+    return found
+
+
+def read_visitor(value: Mapping[str, Any]) -> str | None:
+    """The name a page goes by, a random one of its own, or None."""
+    visitor = value.get("visitor")
+    return visitor if isinstance(visitor, str) and 0 < len(visitor) <= MAX_VISITOR else None
 
 
 def read_beam_width(value: object) -> int:
@@ -140,14 +185,35 @@ def open_upload(uploads: Path, upload: Upload) -> Image.Image:
     Raises:
         PhotoError: there is none, it cannot be used, or it does not lie in `uploads`.
     """
+    return open_photo(find_upload(uploads, upload))
+
+
+def find_upload(uploads: Path, upload: Upload) -> str | bytes:
+    """The path of an uploaded file, or what a data: address holds.
+
+    Raises:
+        PhotoError: there is none, or it does not lie in `uploads`.
+    """
     path, address = upload.get("path"), upload.get("url")
     if path is None:
         if not address:
             raise PhotoError(text.NO_PHOTO)
-        return open_photo(read_data_address(str(address)))
+        return read_data_address(str(address))
     if not _lies_in(uploads, str(path)):
         raise PhotoError(text.PHOTO_GONE)
-    return open_photo(str(path))
+    return str(path)
+
+
+def content_of(source: str | bytes) -> str:
+    """A hash of a photo file's bytes: neither its name nor its place.
+
+    Raises:
+        PhotoError: the file has gone.
+    """
+    try:
+        return hashlib.sha256(source if isinstance(source, bytes) else Path(source).read_bytes()).hexdigest()
+    except OSError as problem:
+        raise PhotoError(text.PHOTO_GONE) from problem
 
 
 def read_data_address(address: str) -> bytes:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import gradio as gr
+from anyio import to_thread
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 from pydantic import ValidationError, model_validator
@@ -19,12 +22,14 @@ from starlette.routing import Route
 from captioner.errors import PhotoError
 from demo import text
 from demo.api import publish_api
-from demo.callbacks import view_photo
+from demo.callbacks import Asker, view_photo
 from demo.comparison import find_example
 from demo.examples import ExamplePhoto, list_examples, recorded_view
 from demo.grids import GridCache
 from demo.guard import Guard, GuardOptions
+from demo.guard.leaving import Leaving
 from demo.questions import Answerer
+from demo.scheduler import Scheduler
 from demo.scripts import (
     CONNECT_EXAMPLES,
     CONNECT_VIEWER,
@@ -43,7 +48,10 @@ if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
 MAX_FILE_SIZE = 30 * 2**20  # bytes
-QUEUE_LENGTH = 32  # photos that may wait; the next is refused, and its visitor asked to try again
+LINE_LENGTH = 32  # photos and questions that may wait; the next is refused, and its visitor told when to try again
+THREADS = 100  # those who wait in the line for the model, and who uploads meanwhile, each take one
+QUEUE_LENGTH = 64  # events that may wait for a thread, should all be taken
+LOOK_PERIOD = 0.1  # seconds between two looks at whether somebody who asked is still there
 SESSIONS_KEPT = 200  # Gradio keeps the last result of each, up to a megabyte, in memory
 HOUR = 3600  # seconds; uploaded photos are deleted when older than that, looked at every hour
 
@@ -61,14 +69,16 @@ class UploadData(ImageData):  # type: ignore[misc]
             return cls()
 
 
-def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEUE_LENGTH) -> Any:
+def build_page(find_captioner: Callable[[], Captioner], line_length: int = LINE_LENGTH) -> Any:
     """The whole page as `gr.Blocks`, not yet served.
 
     Args:
         find_captioner: gives the captioner; it may still be loading when the page is served, and is waited for then.
-        queue_length: how many photos may wait for those being captioned.
+        line_length: how many photos and questions may wait for what the model is busy with.
     """
-    examples, languages, grids = list_examples(), text.read_languages(), GridCache()
+    grids = GridCache()
+    scheduler = Scheduler(find_captioner, line_length, grids=grids)
+    examples, languages = list_examples(), text.read_languages()
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(HOUR, HOUR), fill_width=True) as page:
         _header(languages)
         with gr.Row(elem_id="sw-columns"):
@@ -76,13 +86,14 @@ def build_page(find_captioner: Callable[[], Captioner], queue_length: int = QUEU
                 photo = _photo_input()
                 picker = _examples_strip(examples, photo)
             with gr.Column(scale=4, min_width=320):
-                answerer = Answerer(find_captioner, Path(photo.GRADIO_CACHE), grids)
+                answerer = Answerer(find_captioner, Path(photo.GRADIO_CACHE), scheduler, grids)
                 _viewer(answerer, languages, recorded_view(examples))
         gr.HTML(html_template=PRIVACY_TEMPLATE, words=text.VIEWER["privacy"], js_on_load=None)
-        _wire(find_captioner, photo, picker, grids)
-        publish_api(find_captioner, photo, grids)
-    page.queue(max_size=queue_length, default_concurrency_limit=1)
-    page.status = ServerStatus(answerer.checkup, lambda: len(page._queue), queue_length, answerer.uploads)
+        _wire(scheduler, photo, picker)
+        publish_api(scheduler, photo, grids)
+    page.queue(max_size=QUEUE_LENGTH)
+    page.scheduler = scheduler
+    page.status = ServerStatus(answerer.checkup, scheduler.waiting, line_length, answerer.uploads)
     return page
 
 
@@ -121,9 +132,13 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
         theme=_theme(),
         css_paths=style_paths(),
         app_kwargs={
-            "middleware": [Middleware(Guard, Path(get_upload_folder()), options)],
+            "middleware": [
+                Middleware(Guard, Path(get_upload_folder()), options),
+                Middleware(Leaving, left=page.scheduler.leave),
+            ],
             "routes": [Route("/health", tell_health)],
         },
+        max_threads=THREADS,
     )
     return str(address)
 
@@ -167,8 +182,13 @@ def _header(languages: Mapping[str, text.Texts]) -> None:
 def _viewer(answerer: Answerer, languages: Mapping[str, text.Texts], recorded: View | None) -> None:
     """Shows a View; see `static/viewer.js`."""
 
-    def answer(question: dict[str, Any]) -> Any:
-        return answerer.answer(question)
+    async def answer(question: dict[str, Any], request: gr.Request) -> Any:
+        session = uuid4().hex
+        asked = asyncio.ensure_future(to_thread.run_sync(answerer.answer, question, session))
+        while not (await asyncio.wait({asked}, timeout=LOOK_PERIOD))[0]:
+            if await request.request.is_disconnected():
+                answerer.scheduler.leave(session)
+        return asked.result()
 
     gr.HTML(
         value=recorded,
@@ -207,17 +227,34 @@ def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> Any:
     )
 
 
-def _wire(find_captioner: Callable[[], Captioner], photo: Any, picker: Any, grids: GridCache) -> None:
+def _wire(scheduler: Scheduler, photo: Any, picker: Any) -> None:
     """An example becomes the photo; the viewer hears of every photo and takes it to `look` by itself (queue.js)."""
 
     uploads = Path(photo.GRADIO_CACHE)
 
-    def look(photo: dict[str, Any]) -> dict[str, Any]:
-        return dict(view_photo(find_captioner(), uploads, photo, grids))
+    def look(
+        upload: object,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio's way)
+    ) -> dict[str, Any]:
+        def tell(ahead: int) -> None:
+            progress((ahead, None), unit="ahead")
+
+        return dict(view_photo(scheduler, uploads, upload, Asker(session=request.session_hash, told=tell)))
 
     picker.pick(outputs=photo, js=TAKE_PICKED, api_visibility="private")
     photo.change(inputs=photo, js=HEAR_PHOTO, api_visibility="private")
-    gr.api(look, api_name="look", api_visibility="private", concurrency_id="model", concurrency_limit=1)
+    gr.Button(visible=False).click(
+        look,
+        inputs=gr.JSON(visible=False),
+        outputs=gr.JSON(visible=False),
+        preprocess=False,
+        postprocess=False,
+        show_progress="hidden",
+        api_name="look",
+        api_visibility="private",
+        concurrency_limit=None,
+    )
 
 
 def _theme() -> Any:

@@ -42,7 +42,7 @@ NO_OUTSIDE_ADDRESS = "Photos are not fetched from other addresses: upload the fi
 UNEXPECTED = "Something went wrong while captioning this photo: try again, or try another photo."
 UNANSWERED = "Something went wrong while answering: try again in a moment."
 NO_SUCH_EXAMPLE = "There is no such example: reload the page and pick another."
-BUSY = "Many people are asking at once: try again in a moment."
+GONE = "This was given up: ask again."
 NO_RECORD = "This is no record of SayWhere: choose a .json file that was saved here."
 BAD_RECORD = "This record is damaged or has been changed: save it again, then open that file."
 NO_RECORD_PHOTO = "This record has no photo in it: show its photo first, then open the record."
@@ -62,6 +62,11 @@ UNKNOWN_QUESTION = "The page asked for something this server does not know: relo
 def beam_width_range(largest: int) -> str:
     """The sentence for a beam width outside 1 .. largest."""
     return f"Expected a beam width from 1 to {largest}, a whole number."
+
+
+def try_again_in(seconds: int) -> str:
+    """The sentence for a full line that will have been served in so many seconds."""
+    return f"Many people are asking at once: try again in about {seconds} s."
 
 
 def known_presets(names: Iterable[str]) -> str:

@@ -99,4 +99,12 @@ class FaultView(ProblemView):
     again: Literal[True]
 
 
+class FullView(TypedDict):
+    """So many wait that no more may; after so many seconds there is room again."""
+
+    kind: Literal["full"]
+    message: str
+    seconds: int
+
+
 View = ResultView | ProblemView

@@ -9,6 +9,7 @@ from typing import NoReturn
 from urllib.parse import urlparse
 
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
@@ -17,6 +18,7 @@ from captioner.beam_search import SearchOptions
 from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import ModelCard
+from captioner.encoder import FeatureGrid
 from captioner.errors import EncoderError
 from captioner.photo import PhotoSettings
 from captioner.self_test import SelfTest
@@ -41,6 +43,7 @@ class ScriptedCaptioner:
     Its trees are those of `scripted_tree`.
     """
 
+    device = torch.device("cpu")
     card = ModelCard("scripted", f"nothing {MARKUP}")
     self_test = SelfTest((), 0.0)
     photo_settings = PhotoSettings(size=64, detail=None)
@@ -52,14 +55,19 @@ class ScriptedCaptioner:
 
     vocabulary = encoder
 
-    def encode(self, photos: Sequence[Image.Image]) -> Sequence[Image.Image]:
-        """The photos themselves, in the place of a grid."""
-        return photos
+    def known_ids(self, words: Sequence[str]) -> list[int]:
+        """It can say any word."""
+        return [0] * len(words)
+
+    def encode(self, photos: Sequence[Image.Image]) -> FeatureGrid:
+        """One cell for each photo, which holds its width and height: all that is seen of it."""
+        return FeatureGrid(torch.tensor([[photo.size] for photo in photos]).float(), 1, 1, (1, 1))
 
     def search(
-        self, grid: Sequence[Image.Image], options: SearchOptions | None = None, prefix: Sequence[str] = ()
+        self, grid: FeatureGrid, options: SearchOptions | None = None, prefix: Sequence[str] = ()
     ) -> tuple[Description, ...]:
-        return tuple(self.describe(photo, options, prefix) for photo in grid)
+        sizes = grid.annotations[:, 0].int().tolist()
+        return tuple(self.describe(Image.new("RGB", (width, height)), options, prefix) for width, height in sizes)
 
     def describe(
         self, photo: Image.Image, options: SearchOptions | None = None, prefix: Sequence[str] = ()
@@ -98,12 +106,12 @@ def free_port() -> int:
 
 
 def serve(
-    find_captioner: Callable[[], Captioner], queue_length: int = 32, guard: GuardOptions | None = None
+    find_captioner: Callable[[], Captioner], line_length: int = 32, guard: GuardOptions | None = None
 ) -> Iterator[str]:
     """The address of a running page, which is closed afterwards."""
     from demo.page import build_page, launch_page
 
-    page = build_page(find_captioner, queue_length)
+    page = build_page(find_captioner, line_length)
     yield launch_page(page, "127.0.0.1", free_port(), guard).rstrip("/")
     page.close(verbose=False)
 

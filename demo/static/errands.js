@@ -1,7 +1,8 @@
 // From a photo in the photo box to what is shown of it: sent, waited for, stopped, tried again.
 
 const SLOW = 8000; // milliseconds until the visitor is told that it takes a while
-const RETRY = [8, 15]; // seconds; between these a full queue is tried once more, not by a whole class at the same time
+const ROOM = 10; // seconds until there is room in a full queue, where the server does not say
+const LONGEST = 90; // seconds until it is tried once more by itself
 
 // root: the viewer. loading: whether the model is still loading. show: puts a view on show. reveal: brings the viewer into
 // sight. covered: called when what lies over it has changed.
@@ -47,7 +48,7 @@ function makeErrands({ root, texts, send, loading, show, reveal, covered }) {
     slowly = window.setTimeout(() => change({ slow: true }), SLOW);
     giveUp = send(photo, {
       ahead: (count) => change({ ahead: count }),
-      full: () => wait(byItself ? 0 : Math.round(RETRY[0] + Math.random() * (RETRY[1] - RETRY[0]))),
+      full: (seconds) => wait(byItself ? 0 : retryIn(seconds || ROOM)),
       lost: () => halt("lost"),
       done(view) {
         rest();
@@ -89,6 +90,11 @@ function makeErrands({ root, texts, send, loading, show, reveal, covered }) {
       change({ kind: "lost", photo: null });
     },
   };
+}
+
+// Not a whole class at the same time.
+function retryIn(seconds) {
+  return Math.round(Math.min(LONGEST, seconds * (1 + Math.random() / 2)));
 }
 
 // What covers the result is as high as the result, and its head as high as the result's: the photo then stays in its

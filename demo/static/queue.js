@@ -22,13 +22,17 @@ function hearPhotos(take, untaken) {
   window.addEventListener("sw-no-photo", untaken);
 }
 
+// The name this page goes by at the server, for which only its last photo waits. Nobody else knows it.
+const VISITOR = newNonce();
+
 // Ask for the photo's caption. told: {ahead(count) of photos before it, 0 once its turn has come; done(view);
-// full(): the server takes no more; lost(): no answer}. One of the last three ends it. Returns what gives it up.
+// full(seconds until there is room, where that is known): no more may wait; lost(): no answer}. One of the last three
+// ends it. Returns what gives it up.
 function sendPhoto(photo, told) {
   const session = newNonce();
   let ended = false;
   let messages = null;
-  let waiting = null; // the event's name at the server, while it waits for its turn
+  let event = null; // its name at the server
   let silence = null;
 
   function end(how, value) {
@@ -44,19 +48,21 @@ function sendPhoto(photo, told) {
   }
   const meaning = {
     estimation: ({ rank }) => told.ahead(rank + 1),
-    process_starts: () => {
-      waiting = null;
-      told.ahead(0);
+    progress: ({ progress_data: [place] }) => place && told.ahead(place.index), // see look in demo/page.py
+    process_completed: ({ success, output }) => {
+      const view = success && output.data && output.data[0];
+      if (!view) end("lost");
+      else if (view.kind === "full") end("full", view.seconds);
+      else end("done", view);
     },
-    process_completed: ({ success, output }) => (success && output.data ? end("done", output.data[0]) : end("lost")),
     unexpected_error: () => end("lost"),
   };
   async function join() {
-    const joined = await postJson("call/look", { data: [{ path: photo.path, preset: photo.preset }], session_hash: session });
+    const joined = await postJson("call/look", { data: [{ path: photo.path, preset: photo.preset, visitor: VISITOR }], session_hash: session });
     if (COME_AGAIN.includes(joined.status)) return end("full");
     if (!joined.ok) return end("lost");
-    waiting = (await joined.json()).event_id;
-    if (ended) return leaveQueue(session, waiting);
+    event = (await joined.json()).event_id;
+    if (ended) return leaveQueue(session, event);
     messages = new EventSource(serverAddress(`queue/data?session_hash=${session}`));
     messages.onerror = () => end("lost");
     messages.onmessage = ({ data }) => {
@@ -70,12 +76,11 @@ function sendPhoto(photo, told) {
   join().catch(() => end("lost"));
   return () => {
     end(null);
-    if (waiting) leaveQueue(session, waiting);
+    if (event) leaveQueue(session, event);
   };
 }
 
-// Only a photo that still waits leaves: with the number of no function, what runs goes on to its end, so that the next
-// photo's turn comes when the model is really free. Its result is not read.
+// What waits leaves, what is under way stops; with the number of no function, Gradio itself has nothing to end.
 function leaveQueue(session, event) {
   postJson("cancel", { session_hash: session, event_id: event, fn_index: -1 }).catch(() => undefined);
 }
@@ -87,6 +92,6 @@ function withPatience(ask) {
     const late = new Promise((_, refuse) => {
       timer = window.setTimeout(() => refuse(new Error("no answer")), PATIENCE);
     });
-    return Promise.race([ask(question), late]).finally(() => window.clearTimeout(timer));
+    return Promise.race([ask({ ...question, visitor: VISITOR }), late]).finally(() => window.clearTimeout(timer));
   };
 }

@@ -16,6 +16,7 @@ from captioner.serving.describing import Describer
 from demo import text
 from demo.callbacks import caption_json, view_photo, warm_up
 from demo.questions import Answerer
+from demo.scheduler import Scheduler
 from stand_in_service import DIE, StandIn, stand_in
 
 QUICK = Patience(attempts=4, first=0.001, longest=0.002, timeout=20, total=20)
@@ -45,7 +46,7 @@ def uploads(tmp_path: Path) -> Path:
 
 def test_the_page_shows_what_a_model_here_would_say(captioner: Captioner, remote: Captioner, uploads: Path) -> None:
     upload = {"path": str(uploads / "good.png")}
-    ours, theirs = view_photo(captioner, uploads, upload), view_photo(remote, uploads, upload)
+    ours, theirs = (view_photo(Scheduler(find), uploads, upload) for find in (lambda: captioner, lambda: remote))
     assert ours is not None
     assert theirs is not None
     assert ours["kind"] == theirs["kind"] == "result"
@@ -59,9 +60,9 @@ def test_forced_words_and_the_api_go_there_too(captioner: Captioner, remote: Cap
     answerer = Answerer(lambda: remote, uploads)
     told = answerer.answer({"kind": "continue", "photo": upload, "words": ["two"]})
     assert told["kind"] == "result"
-    said = caption_json(remote, uploads, upload, 3)
+    said = caption_json(Scheduler(lambda: remote), uploads, upload, 3)
     assert [one["text"] for one in said["captions"]] == [
-        one["text"] for one in caption_json(captioner, uploads, upload, 3)["captions"]
+        one["text"] for one in caption_json(Scheduler(lambda: captioner), uploads, upload, 3)["captions"]
     ]
 
 
@@ -74,7 +75,7 @@ def test_what_needs_the_inside_of_the_model_is_one_sentence(kind: str, remote: C
 
 def test_a_backend_that_is_gone_is_one_sentence(remote: Captioner, service: StandIn, uploads: Path) -> None:
     service.script = [DIE] * QUICK.attempts
-    told = view_photo(remote, uploads, {"path": str(uploads / "good.png")})
+    told = view_photo(Scheduler(lambda: remote), uploads, {"path": str(uploads / "good.png")})
     assert told is not None
     assert told["kind"] == "problem"
     assert client.NO_ANSWER in str(told)

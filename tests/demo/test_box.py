@@ -367,10 +367,10 @@ class TestCards:
 
     def test_a_refusal_is_a_sentence_and_can_be_tried_again(self, desktop: Visit) -> None:
         page, _ = desktop
-        refusal = json.dumps({"kind": "problem", "message": text.BUSY})
+        refusal = json.dumps({"kind": "problem", "message": text.try_again_in(9)})
         page.route("**/component_server**", lambda route: route.fulfill(body=refusal, content_type="application/json"))
         page.locator(".sw-step").nth(3).click()
-        expect(page.locator(".sw-figure-problem .sw-figure-status")).to_have_text(text.BUSY)
+        expect(page.locator(".sw-figure-problem .sw-figure-status")).to_have_text(text.try_again_in(9))
         expect(page.locator(".sw-worked")).to_have_count(0)
         expect(page.locator(".sw-cellpick")).to_be_visible()
         page.unroute("**/component_server**")

@@ -14,8 +14,8 @@ from builders import photo, photo_bytes, tiny_captioner
 from captioner.captioner import Captioner
 from captioner.encoder import FeatureGrid
 from demo.callbacks import view_photo
-from demo.grids import GridCache
 from demo.questions import Answerer
+from demo.scheduler import Scheduler
 
 
 class CountingCaptioner(Captioner):
@@ -47,9 +47,8 @@ def upload(tmp_path: Path) -> dict[str, str]:
 def test_after_a_first_caption_no_edit_encodes_the_photo_again(
     captioner: CountingCaptioner, tmp_path: Path, upload: dict[str, str]
 ) -> None:
-    grids = GridCache()
-    answerer = Answerer(lambda: captioner, tmp_path, grids)
-    first = view_photo(captioner, tmp_path, upload, grids)
+    answerer = Answerer(lambda: captioner, tmp_path)
+    first = view_photo(answerer.scheduler, tmp_path, upload)
     assert first["kind"] == "result"
     assert captioner.encoded == [(96, 64)]
     forced = answerer.answer({"kind": "continue", "photo": upload, "words": ["two", "red"]})
@@ -67,7 +66,10 @@ def test_a_cached_grid_gives_what_the_photo_gives(
     cached = Answerer(lambda: captioner, tmp_path)
     before, again = cached.answer(question), cached.answer(question)
     assert before == again == Answerer(lambda: captioner, tmp_path).answer(question)
-    assert len(captioner.encoded) == 2
+    assert cached.answer({**question, "words": ["a"]}) == Answerer(lambda: captioner, tmp_path).answer(
+        {**question, "words": ["a"]}
+    )
+    assert len(captioner.encoded) == 3
 
 
 def test_another_photo_under_the_same_name_is_another_photo(
@@ -102,9 +104,9 @@ def test_a_photo_that_was_deleted_is_not_described_out_of_the_cache(
 def test_a_known_file_is_refused_where_it_does_not_lie_in_the_uploads(
     captioner: CountingCaptioner, tmp_path: Path, upload: dict[str, str]
 ) -> None:
-    grids = GridCache()
-    view_photo(captioner, tmp_path, upload, grids)
+    scheduler = Scheduler(lambda: captioner)
+    view_photo(scheduler, tmp_path, upload)
     (tmp_path / "others").mkdir()
-    answerer = Answerer(lambda: captioner, tmp_path / "others", grids)
+    answerer = Answerer(lambda: captioner, tmp_path / "others", scheduler)
     for kind in ("continue", "describe"):
         assert answerer.answer({"kind": kind, "photo": upload, "words": ["a"]})["kind"] == "problem"

@@ -127,11 +127,11 @@ def test_an_example_can_be_fetched_and_looked_at(tiny_address: str) -> None:
 
 
 def test_a_question_that_meets_a_fault_is_one_sentence(tiny_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(answerer: object, question: object) -> None:
+    def fail(answerer: object, captioner: object, question: object) -> None:
         raise RuntimeError("in /some/secret/place")
 
-    monkeypatch.setitem(ANSWERS, "describe", fail)
-    answer = ask_component(tiny_address, "answer", {"kind": "describe"})
+    monkeypatch.setitem(ANSWERS, "open", fail)
+    answer = ask_component(tiny_address, "answer", {"kind": "open"})
     assert answer.json() == {"kind": "problem", "message": text.UNANSWERED}
 
 

@@ -15,6 +15,7 @@ from captioner.search_options import PRESETS
 from demo import text
 from demo.callbacks import read_preset, view_photo
 from demo.questions import Answerer
+from demo.scheduler import Scheduler
 from visits import GRADIO_WARNINGS, ScriptedCaptioner, Watch
 
 SENTENCE = "Expected a preset out of saywhere, tutorial."
@@ -43,12 +44,12 @@ def test_no_preset_is_the_default() -> None:
 
 def test_the_preset_reaches_the_search_of_a_photo(tmp_path: Path, upload: dict[str, Any]) -> None:
     captioner = tiny_captioner()
-    views = {name: view_photo(captioner, tmp_path, {**upload, "preset": name}) for name in PRESETS}
+    views = {name: view_photo(Scheduler(lambda: captioner), tmp_path, {**upload, "preset": name}) for name in PRESETS}
     for name, view in views.items():
         assert view["kind"] == "result"
         assert view["preset"] == name
         assert view["normalisation"] == PRESETS[name].length_normalisation
-    wrong = view_photo(captioner, tmp_path, {**upload, "preset": "nonsense"})
+    wrong = view_photo(Scheduler(lambda: captioner), tmp_path, {**upload, "preset": "nonsense"})
     assert wrong == {"kind": "problem", "message": SENTENCE}
 
 

@@ -18,7 +18,7 @@ from captioner.encoder import FeatureGrid
 from captioner.errors import CaptionerError
 from demo import text
 from demo.boxes import BOXES_FILE
-from demo.callbacks import open_upload
+from demo.callbacks import content_of, find_upload, open_upload
 from demo.grids import GridCache
 from demo.probing import Subject, probe_json, probe_view
 from demo.questions import Answerer
@@ -153,7 +153,8 @@ def test_a_photo_is_encoded_once_however_many_experiments(
 
 
 def find(cache: GridCache, captioner: Captioner, uploads: Path, path: str) -> FeatureGrid:
-    return cache.find(captioner, {"path": path}, lambda: open_upload(uploads, {"path": path}))
+    content = content_of(find_upload(uploads, {"path": path}))
+    return cache.find(captioner, content, lambda: open_upload(uploads, {"path": path}))
 
 
 def test_only_the_last_photos_are_kept_and_no_file_outside_the_uploads_is_opened(

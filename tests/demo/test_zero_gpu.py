@@ -8,6 +8,7 @@ import pickle
 import sys
 import types
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from captioner.errors import CheckpointError, SearchError
 from captioner.search_options import PRESETS, SearchOptions
 from demo import text
 from demo.callbacks import caption_json, view_photo
+from demo.scheduler import Scheduler
 from demo.zero_gpu import SECONDS, Describe, LentCaptioner
 from visits import serve, visit
 
@@ -130,15 +132,26 @@ def test_a_wrong_word_asks_for_no_gpu() -> None:
     assert asked == []
 
 
+def model(captioner: Captioner) -> Captioner:
+    return captioner
+
+
+def seen_by(captioner: Captioner, uploads: Path, upload: dict[str, str]) -> dict[str, Any]:
+    return dict(view_photo(Scheduler(partial(model, captioner)), uploads, upload))
+
+
 def test_only_a_new_photo_on_the_page_asks_for_the_gpu(uploads: Path) -> None:
     upload = {"path": str(uploads / "photo.png")}
     for lend, without_gpu in ((at_once, False), (used_up, True)):
-        view = view_photo(lent(lend), uploads, upload)
+        view = seen_by(lent(lend), uploads, upload)
         assert view["kind"] == "result"
         assert view["without_gpu"] is without_gpu
-    assert view_photo(tiny_captioner(), uploads, upload)["without_gpu"] is False  # type: ignore[typeddict-item]
+    assert seen_by(tiny_captioner(), uploads, upload)["without_gpu"] is False
     asked = lent(at_once)  # the GPU has seed 1
-    assert caption_json(asked, uploads, upload, 1) == caption_json(tiny_captioner(0), uploads, upload, 1)
+    told, expected = (
+        caption_json(Scheduler(partial(model, one)), uploads, upload, 1) for one in (asked, tiny_captioner(0))
+    )
+    assert told == expected
 
 
 def test_descriptions_and_options_are_pickled_whole() -> None:

@@ -1,0 +1,46 @@
+"""Who goes away before the answer is told by session; who has it, or waits for none, is not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from demo.guard.asgi import Message
+from demo.guard.leaving import Leaving
+
+
+def left_by(path: str, query: str = "", method: str = "GET", body: bytes = b"", whole: bool = False) -> list[str]:
+    """The sessions that are told as left when a request breaks off, or is answered whole."""
+    left: list[str] = []
+    heard: list[bytes] = []
+
+    async def stream(scope: Message, receive: Any, send: Any) -> None:
+        if method == "POST":
+            heard.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x", "more_body": not whole})
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Message) -> None:
+        pass
+
+    scope = {"type": "http", "method": method, "path": path, "query_string": query.encode()}
+    asyncio.run(Leaving(stream, left.append)(scope, receive, send))
+    assert heard == ([body] if method == "POST" else [])
+    return left
+
+
+def test_who_goes_away_before_the_answer_is_told_by_session() -> None:
+    assert left_by("/gradio_api/queue/data", "session_hash=abc") == ["abc"]
+    assert left_by("/gradio_api/call/caption/def") == ["def"]
+    assert left_by("/gradio_api/cancel", method="POST", body=b'{"session_hash": "ghi"}') == ["ghi"]
+
+
+def test_who_has_the_answer_or_waits_for_none_has_not_gone_away() -> None:
+    assert left_by("/gradio_api/queue/data", "session_hash=abc", whole=True) == []
+    assert left_by("/gradio_api/queue/data") == []
+    assert left_by("/gradio_api/file=a") == []
+    for body in (b"[]", b"no json", b'{"session_hash": 5}', b"{}", b"[" * 100_000):
+        assert left_by("/gradio_api/cancel", method="POST", body=body) == []
