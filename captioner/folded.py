@@ -97,7 +97,9 @@ class FoldedConv(nn.Module):
             shortcut: (P, C', h', w'), added before the activation.
         """
         conv = self.conv
-        if not onednn_serves((features, conv.weight), ONEDNN):
+        # PyTorch 2.8 cannot add where channels first and channels last are the same order.
+        addable = shortcut is None or 1 not in (shortcut.shape[1], shortcut.shape[2:].numel())
+        if not addable or not onednn_serves((features, conv.weight), ONEDNN):
             result = conv(features)
             return _activate(result if shortcut is None else result + shortcut, self.activation)
         padding = [int(side) for side in conv.padding]
