@@ -18,6 +18,7 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
+ATTEMPTS = 3  # to start a cluster; a busy machine is too slow for the first
 CHATTY = ("ray", "ray.data", "ray.serve")  # loggers whose warnings are for those who write Ray programs
 
 
@@ -48,32 +49,32 @@ class Cluster:
             os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
         import ray
 
-        quiet = {"log_to_driver": False, "logging_level": "error"}
-        try:
-            if self.address is not None:
-                ray.init(self.address, **quiet)
-            else:
-                here = max(os.cpu_count() or 1, math.ceil(self.cpus))
-                ray.init(
-                    "local",
-                    num_cpus=here,
-                    num_gpus=self.gpus,
-                    include_dashboard=False,
-                    **quiet,
-                )
-        except ConnectionError as problem:
-            raise ServingError(
-                f"there is no cluster at {self.address}: start one with ray start --head, or leave the address out"
-            ) from problem
-        except Exception as problem:  # Ray has no kind of its own for a node that does not start in time
-            ray.shutdown()
-            raise ServingError(
-                f"the cluster did not start: look at the logs in /tmp/ray, try again ({problem})"
-            ) from problem
+        for attempt in range(ATTEMPTS):
+            try:
+                self._start()
+                break
+            except ConnectionError as problem:
+                raise ServingError(
+                    f"there is no cluster at {self.address}: start one with ray start --head, or leave the address out"
+                ) from problem
+            except Exception as problem:  # Ray has no kind of its own for a node that is not there within 30 s
+                ray.shutdown()
+                if attempt == ATTEMPTS - 1:
+                    raise ServingError(f"the cluster did not start, see /tmp/ray for why: {problem}") from problem
         try:
             yield
         finally:
             ray.shutdown()
+
+    def _start(self) -> None:
+        import ray
+
+        quiet = {"log_to_driver": False, "logging_level": "error"}
+        if self.address is not None:
+            ray.init(self.address, **quiet)
+        else:
+            here = max(os.cpu_count() or 1, math.ceil(self.cpus))
+            ray.init("local", num_cpus=here, num_gpus=self.gpus, include_dashboard=False, **quiet)
 
 
 def require_ray() -> None:
