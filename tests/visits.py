@@ -20,7 +20,6 @@ from captioner.checkpoint import ModelCard
 from captioner.errors import EncoderError
 from captioner.photo import PhotoSettings
 from captioner.self_test import SelfTest
-from demo.guard import GuardOptions
 from scripted_tree import scripted_search
 
 # How Gradio's queue uses pandas, of which pandas 3 warns.
@@ -88,14 +87,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(
-    find_captioner: Callable[[], Captioner], queue_length: int = 32, guard: GuardOptions | None = None
-) -> Iterator[str]:
+def serve(find_captioner: Callable[[], Captioner], queue_length: int = 32) -> Iterator[str]:
     """The address of a running page, which is closed afterwards."""
     from demo.page import build_page, launch_page
 
     page = build_page(find_captioner, queue_length)
-    yield launch_page(page, "127.0.0.1", free_port(), guard).rstrip("/")
+    yield launch_page(page, "127.0.0.1", free_port()).rstrip("/")
     page.close(verbose=False)
 
 
