@@ -2,6 +2,7 @@
 // may hold whatever a server or a browser said.
 
 const COMPLAINTS = [
+  [/429|Too many requests/i, "toast_often"],
   [/Connection errored|Failed to fetch|NetworkError|Load failed/i, "toast_lost"],
   [/Invalid file type/i, "toast_kind"],
   [/exceed|too large|413/i, "toast_large"],
