@@ -25,7 +25,7 @@ from visits import GRADIO_WARNINGS, ScriptedCaptioner, serve
 
 pytestmark = [*GRADIO_WARNINGS, pytest.mark.filterwarnings("ignore::UserWarning")]
 CASES = [case for name, case in all_cases().items() if "megapixels" not in name]
-SHARE = 5  # of so many cases one goes through the running page
+SHARE = 12  # of so many cases one goes through the running page
 
 
 class Recorder(ScriptedCaptioner):
@@ -79,7 +79,7 @@ def test_uploads_and_data_addresses(tmp_path: Path) -> None:
         assert case.objection(opened(tmp_path, {"path": str(path)})) is None, case.name
         address = data_address(path.read_bytes())
         path.unlink()
-        if len(address) <= MAX_DATA_ADDRESS:
+        if number % 3 == 0 and len(address) <= MAX_DATA_ADDRESS:
             assert case.objection(opened(tmp_path, {"url": address})) is None, case.name
 
 
