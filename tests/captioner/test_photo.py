@@ -13,35 +13,31 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import pillow_heif
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 import builders
 from captioner import photo_file as photo_file_module
 from captioner.errors import PhotoError
 from captioner.photo import CellGeometry, PhotoSettings, open_photo, prepare_photo
+from corpus.making import (
+    BLUE,
+    RED,
+    WHITE,
+    animate,
+    encode,
+    plain,
+    png_chunk,
+    quarters,
+    raw_png,
+    store,
+    with_bytes,
+)
 
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 ORIENTATION_TAG = 274
-
-
-def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """The bytes of a file of this kind."""
-    buffer = io.BytesIO()
-    if kind == "HEIF":
-        pillow_heif.from_pillow(image).save(buffer, quality=-1, chroma=444, **options)
-    else:
-        image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def plain(mode: str, colour: Any, size: tuple[int, int] = (20, 10)) -> Image.Image:
-    return Image.new(mode, size, colour)
 
 
 def grey(values: Any, kind: type[np.generic]) -> Image.Image:
@@ -49,33 +45,10 @@ def grey(values: Any, kind: type[np.generic]) -> Image.Image:
     return Image.fromarray(np.tile(np.asarray(values, dtype=kind), (10, 1)))
 
 
-def png_chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def raw_png(
-    width: int, height: int, depth: int = 8, colour_type: int = 2, row: bytes = b"", extra: bytes = b""
-) -> bytes:
-    """A PNG written by hand, whose header may promise more than its rows hold."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    rows = (b"\0" + row) * (height if row else 0)
-    parts = png_chunk(b"IHDR", header) + extra + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
-
-
-def with_bytes(data: bytes, at: int, new: bytes) -> bytes:
-    return data[:at] + new + data[at + len(new) :]
-
-
 def close(photo: Image.Image, x: int, y: int, colour: tuple[int, int, int], tolerance: int) -> bool:
     got = photo.getpixel((x, y))
     assert isinstance(got, tuple)
     return all(abs(int(a) - b) <= tolerance for a, b in zip(got, colour, strict=True))
-
-
-def animate(kind: str, **options: Any) -> bytes:
-    """A red frame, then a blue one."""
-    return encode(plain("RGB", RED), kind, save_all=True, append_images=[plain("RGB", BLUE)], **options)
 
 
 half_red = plain("RGBA", (255, 0, 0, 128))
@@ -156,29 +129,6 @@ def test_real_numbers_are_scaled(values: list[float], expected: list[int]) -> No
 def test_whole_numbers_beyond_16_bits_are_scaled_from_lowest_to_highest() -> None:
     photo = open_photo(encode(grey([-100_000, 0, 100_000] * 4, np.int32), "TIFF"))
     assert np.asarray(photo)[5, :3, 0].tolist() == [0, 128, 255]
-
-
-def quarters() -> NDArray[np.uint8]:
-    """48 wide, 32 high: red top left, green top right, blue bottom left, white bottom right."""
-    upright = np.full((32, 48, 3), 255, dtype=np.uint8)
-    upright[:16, :24], upright[:16, 24:], upright[16:, :24] = RED, GREEN, BLUE
-    return upright
-
-
-def store(upright: NDArray[np.uint8], orientation: int) -> Image.Image:
-    """As a camera writes it: the EXIF standard says where the stored first row and first column belong."""
-    turned = upright.transpose(1, 0, 2)
-    stored = {
-        1: upright,  # first row on top, first column left
-        2: upright[:, ::-1],  # top, right
-        3: upright[::-1, ::-1],  # bottom, right
-        4: upright[::-1],  # bottom, left
-        5: turned,  # left, top
-        6: turned[::-1],  # right, top
-        7: turned[::-1, ::-1],  # right, bottom
-        8: turned[:, ::-1],  # left, bottom
-    }
-    return Image.fromarray(np.ascontiguousarray(stored[orientation]))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"])
