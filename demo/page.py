@@ -151,8 +151,8 @@ def _viewer(
     """Shows a View; see `static/viewer.js`."""
     answerer = Answerer(find_captioner, uploads)
 
-    def answer(question: dict[str, Any]) -> Any:
-        return answerer.answer(question)
+    def answer(question: dict[str, Any], request: gr.Request) -> Any:
+        return answerer.answer(question, request.client.host if request.client else "")
 
     gr.HTML(
         value=recorded,

@@ -21,6 +21,8 @@ from demo.grids import GridCache
 from demo.health import Checkup
 from demo.learning import learning_view
 from demo.probing import Subject, probe_view
+from demo.room_questions import ROOM_QUESTIONS, open_room
+from demo.rooms import Rooms
 from demo.takeaway import draw_caption, open_record
 from demo.view import build_problem
 from demo.view_types import ResultView, View
@@ -52,9 +54,14 @@ class Answerer:
         self.grids = GridCache()
         self._turn = threading.Lock()
         self.checkup = Checkup(find_captioner)
+        self.rooms = Rooms()
 
-    def answer(self, question: object) -> Answer:
-        """The answer to a question, or a problem in its place; never raises for what a browser may send."""
+    def answer(self, question: object, visitor: str = "") -> Answer:
+        """The answer to a question, or a problem in its place; never raises for what a browser may send.
+
+        Args:
+            visitor: the network address it came from; a question knows it as its "visitor".
+        """
         kind = question.get("kind") if isinstance(question, Mapping) else None
         if not isinstance(question, Mapping) or not isinstance(kind, str) or kind not in (*ANSWERS, *AT_ONCE):
             return build_problem(text.UNKNOWN_QUESTION)
@@ -62,7 +69,7 @@ class Answerer:
         if needed and not self._turn.acquire(timeout=MAX_WAIT):
             return build_problem(text.BUSY)
         try:
-            return ANSWERS[kind](self, question) if needed else AT_ONCE[kind](self)
+            return (ANSWERS if needed else AT_ONCE)[kind](self, {**question, "visitor": visitor})
         except CaptionerError as problem:
             return build_problem(str(problem))
         except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
@@ -121,9 +128,10 @@ def probe(answerer: Answerer, question: Question) -> Answer:
 
 
 # Known without the model: nobody waits for a turn.
-AT_ONCE: dict[str, Callable[[Answerer], Answer]] = {
-    "health": lambda answerer: answerer.checkup.view(),
-    "learning": lambda _: learning_view(),
+AT_ONCE: dict[str, Callable[[Answerer, Question], Answer]] = {
+    "health": lambda answerer, _: answerer.checkup.view(),
+    "learning": lambda answerer, _: learning_view(),
+    **ROOM_QUESTIONS,
 }
 ANSWERS: dict[str, Callable[[Answerer, Question], Answer]] = {
     "continue": continue_caption,
@@ -132,6 +140,7 @@ ANSWERS: dict[str, Callable[[Answerer, Question], Answer]] = {
     "open": open_record,
     "picture": draw_caption,
     "probe": probe,
+    "room_open": open_room,
     "inside": look_in_box(answer_inside),
     "stages": look_in_box(answer_stages),
 }
