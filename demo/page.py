@@ -136,6 +136,7 @@ def _header(languages: Mapping[str, text.Texts]) -> None:
         html_template=HEADER_TEMPLATE,
         title=text.TITLE,
         tagline=text.VIEWER["tagline"],
+        join=text.VIEWER["room_join"],
         label=text.VIEWER["language_label"],
         languages=names,
         js_on_load=None,

@@ -212,7 +212,7 @@ class Rooms:
         return key
 
     def _make_place(self, room: Room) -> None:
-        """Let the pupil go who has not been heard of for longest, if that is long enough, and the pupil's points too."""
+        """Let the pupil go who has not been heard of for longest, if that was long ago, and with its points."""
         pupil = min(room.pupils, key=room.pupils.__getitem__)
         if self._clock() - room.pupils[pupil] < self.limits.gone:
             raise RoomError(text.ROOM_FULL)
