@@ -1,6 +1,6 @@
 // The teacher's side of a room: how to join it, how many have, and what comes next.
 
-const OWN_COMPUTER = ["localhost", "127.0.0.1", "[::1]"]; // addresses that nobody else can reach
+const OWN_COMPUTER = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/; // addresses that nobody else can reach
 
 function teacherParts(kit) {
   const { t, line } = kit;
@@ -20,7 +20,7 @@ function teacherParts(kit) {
 function roomDoor({ t, line }) {
   const { code, qr } = line.room;
   const spelt = make("strong", "sw-room-code", code, { "aria-label": [...code].join(" ") });
-  if (OWN_COMPUTER.includes(window.location.hostname)) {
+  if (OWN_COMPUTER.test(window.location.hostname)) {
     const warning = t("room_local", { host: window.location.host }).split("|");
     return make("div", "sw-room-door", [make("p", null, t("room_code_label")), spelt, make("div", "sw-room-local", warning.map((part) => make("p", null, part)))]);
   }
