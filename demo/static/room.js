@@ -38,8 +38,8 @@ function pageAddress() {
 }
 
 // The room this page is in, kept up to date: `state` is what the server says, `wanted` a point on its way there, `about`
-// the photo a teacher opened it on. heard: called with what is to be drawn anew: "screen", when a
-// room was entered or left, or "state".
+// the photo a teacher opened it on. heard: called with what is to be drawn anew: "screen", when a room was entered or
+// left, or "state".
 function makeRoomLine(ask, heard) {
   const line = { room: null, state: null, problem: "", lost: false, wanted: null, about: null };
   let timer = null;
@@ -90,8 +90,10 @@ function makeRoomLine(ask, heard) {
     if (line.room !== before) return null; // left meanwhile
     line.lost = !answer;
     if (!answer) heard("state");
-    else if (answer.kind === "room") enter(answer);
-    else if (answer.kind === "room_gone") leave("room_gone");
+    else if (answer.kind === "room") {
+      if (question.photo) line.about = question.photo.url;
+      enter(answer);
+    } else if (answer.kind === "room_gone") leave("room_gone");
     else if (answer.kind === "room_state") {
       if (!quiet) line.problem = "";
       take(answer);
@@ -111,8 +113,8 @@ function makeRoomLine(ask, heard) {
   return line;
 }
 
-// root: the viewer. Gives the dialog, and what opens it.
-function makeRooms({ root, tongue, ask }) {
+// Gives the dialog, what opens it on a desk, and what opens it by itself once the dialog is on the page.
+function makeRooms(tongue, ask) {
   const layer = make("dialog", "sw-room");
   let screen = { draw: () => undefined };
   let opening = false; // a teacher waits for a room
@@ -171,8 +173,7 @@ function makeRooms({ root, tongue, ask }) {
     show();
     screen.join(code);
   }
-  comeIn();
-  return { layer, start };
+  return { layer, start, comeIn };
 }
 
 // What a room is opened on: the caption on show, with its photo and its maps.

@@ -44,7 +44,7 @@ function teacherControls(kit) {
     hide,
     close: () => askToClose(kit, ways.close),
   };
-  const keys = { last: "guess_last", next: "guess_next", again: "guess_again" };
+  const keys = { last: "guess_last", next: "guess_next", hide: "room_back" };
   for (const [name, deed] of Object.entries(deeds)) {
     ways[name] = button(`sw-button sw-room-${name}`, t(keys[name] || `room_${name}`));
     ways[name].addEventListener("click", deed);

@@ -13,9 +13,10 @@ function mountViewer(root, texts, ask, kit, send) {
   const sendOn = (photo, told) => send({ ...photo, preset }, told);
   const health = send ? makeHealth(ask, () => errands.redraw()) : null;
   const errands = send ? makeErrands({ root, texts: tongue.texts, send: sendOn, loading: health.loading, show, reveal, covered: mark }) : null;
-  const rooms = send ? makeRooms({ root, tongue, ask }) : null;
+  const rooms = send ? makeRooms(tongue, ask) : null;
   const layers = send ? [errands.layer, rooms.layer] : []; // stay, whatever is on show
   root.append(...layers);
+  if (rooms) rooms.comeIn();
 
   // Says for styles and tests what is on show.
   function mark() {
