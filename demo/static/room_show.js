@@ -1,5 +1,6 @@
 // What everybody in a room sees: the word asked for and the photo to point at; then the class map, and the model's.
 
+const FEW_POINTS = 5; // below, a correlation is mostly chance
 const ROOM_TITLES = { point: "guess_question", class: "room_title_class", model: "room_title_both" };
 
 function roomScreen(kit) {
@@ -13,6 +14,7 @@ function roomScreen(kit) {
   const node = make("div", "sw-room-all", [
     make("div", "sw-room-main", [title, pictures.node, lines]), make("div", "sw-room-side", [...ways.nodes, told]),
   ]);
+  const pointer = !room.teaching && !window.matchMedia("(pointer: coarse)").matches; // a finger needs no crosshair
   let read = "";
   function draw() {
     const { state } = line;
@@ -27,7 +29,7 @@ function roomScreen(kit) {
     told.textContent = line.lost ? t("unreachable") : kit.sentence(line.problem);
     ways.draw(node);
   }
-  return { node, draw, focus: () => (room.teaching ? title : pictures.aim).focus({ preventScroll: true }) };
+  return { node, draw, focus: () => (pointer ? pictures.aim : title).focus({ preventScroll: true }) };
 }
 
 // The sentences below the pictures.
@@ -38,8 +40,9 @@ function roomSentences({ t, line }) {
   if (state.phase === "class") return [t("room_points", { count: state.pointed })];
   const { within: inside, pointed, half, expected, correlation } = state.agreement;
   const [rows, columns] = room.view.grid;
-  const values = { within: inside, pointed, half, total: rows * columns, expected: expected.toFixed(1) };
-  return [t("room_within", values), alikeSentence(t, correlation), t("room_scale")];
+  const values = { within: inside, pointed, half, total: rows * columns, expected: expected.toFixed(expected < 1 ? 2 : 1) };
+  const few = pointed < FEW_POINTS ? ` ${t("room_few")}` : "";
+  return [t("room_within", values), alikeSentence(t, correlation) + few, t("room_scale"), t("claim")];
 }
 
 function alikeSentence(t, correlation) {
@@ -78,7 +81,7 @@ function makeRoomPictures(kit) {
       if (state.model_map) theirs.paint(state.model_map, t("room_model_alt", { word: state.word }));
       drawn = now;
     }
-    for (const picture of [pointing, ours, theirs]) picture.mark(own);
+    for (const picture of shown) picture.mark(own);
   }
   return { node, draw, aim };
 }
