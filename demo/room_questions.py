@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import segno
@@ -129,11 +130,19 @@ def _room_view(answerer: Answerer, key: str, question: Question) -> Answer:
             "native": lesson.grid,
             "native_cells": None,
             "maps": {"fractions": "", "peak": 1.0},
-            "smooth": pack_matrices(smooth_projection(lesson.grid, layer)),
-            "cells": pack_matrices(cell_projection(lesson.grid, layer)),
-            "palette": pack_bytes(palette()),
+            **_way_of_drawing(lesson.grid, layer),
         },
         "state": _state_view(sight),
+    }
+
+
+@lru_cache(maxsize=16)
+def _way_of_drawing(grid: tuple[int, int], layer: tuple[int, int]) -> Mapping[str, Any]:
+    """Matrices and colours; a class joins all at once, and making them takes 20 ms."""
+    return {
+        "smooth": pack_matrices(smooth_projection(grid, layer)),
+        "cells": pack_matrices(cell_projection(grid, layer)),
+        "palette": pack_bytes(palette()),
     }
 
 

@@ -7,7 +7,7 @@ function teacherParts(kit) {
   const count = make("p", "sw-room-count", null, { role: "status" });
   const controls = teacherControls(kit);
   return {
-    nodes: [roomDoor(kit), count, controls.node],
+    nodes: [roomDoor(kit), count, controls.node, help(t("room_shared"))],
     draw(node) {
       const said = countSentence(t, line.state);
       if (count.textContent !== said) count.textContent = said;

@@ -66,7 +66,8 @@ def coloured(page: Page, place: int) -> NDArray[np.float64]:
         }"""
         )
     )
-    return np.reshape(sums, (4, 6)) / sum(sums)
+    cells = np.reshape(np.asarray(sums, dtype=np.float64), (4, 6))
+    return np.asarray(cells / cells.sum())
 
 
 def expected_colour(attention: NDArray[np.float32]) -> NDArray[np.float64]:

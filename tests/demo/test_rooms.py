@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import re
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -136,9 +137,12 @@ def test_a_pupil_guides_nothing() -> None:
     held = rooms()
     teacher = held.open(lesson(), 0, "school")
     pupil = held.join(held.look(teacher).code, "school")
-    for deed in (lambda: held.turn(pupil, 1), lambda: held.reveal(pupil, "model"), lambda: held.close(pupil)):
-        with pytest.raises(NoRoomError):
-            deed()
+    with pytest.raises(NoRoomError):
+        held.turn(pupil, 1)
+    with pytest.raises(NoRoomError):
+        held.reveal(pupil, "model")
+    with pytest.raises(NoRoomError):
+        held.close(pupil)
     with pytest.raises(RoomError, match="gone on"):
         held.point(teacher, 0, (0.5, 0.5))
     assert (held.look(pupil).place, held.look(pupil).phase) == (0, "point")
@@ -298,6 +302,22 @@ def test_a_room_is_gone_without_its_teacher_and_after_its_time() -> None:
     with pytest.raises(NoRoomError):
         held.look(pupil)
     assert len(held) == 0
+
+
+def test_a_room_nobody_asks_for_is_forgotten_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.rooms.SWEEP", 0.01)
+    clock = Clock()
+    held = rooms(clock)
+    held.open(lesson(), 0, "a")
+    sweeper = next(thread for thread in threading.enumerate() if thread is held._sweeper)
+    clock.now += 1800
+    sweeper.join(timeout=30)
+    assert not sweeper.is_alive()
+    assert len(held) == 0
+    held.open(lesson(), 0, "a")  # and there is another for the next
+    assert held._sweeper is not None
+    assert held._sweeper is not sweeper
+    clock.now += 1800
 
 
 def test_limits_are_above_nothing() -> None:
