@@ -173,6 +173,7 @@ def _header(languages: Mapping[str, text.Texts]) -> None:
         html_template=HEADER_TEMPLATE,
         title=text.TITLE,
         tagline=text.VIEWER["tagline"],
+        join=text.VIEWER["room_join"],
         label=text.VIEWER["language_label"],
         languages=names,
         js_on_load=None,
@@ -184,7 +185,8 @@ def _viewer(answerer: Answerer, languages: Mapping[str, text.Texts], recorded: V
 
     async def answer(question: dict[str, Any], request: gr.Request) -> Any:
         session = uuid4().hex
-        asked = asyncio.ensure_future(to_thread.run_sync(answerer.answer, question, session))
+        network = request.client.host if request.client else ""
+        asked = asyncio.ensure_future(to_thread.run_sync(answerer.answer, question, session, network))
         while not (await asyncio.wait({asked}, timeout=LOOK_PERIOD))[0]:
             if await request.request.is_disconnected():
                 answerer.scheduler.leave(session)

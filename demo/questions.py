@@ -21,6 +21,8 @@ from demo.grids import GridCache
 from demo.health import Checkup
 from demo.learning import learning_view
 from demo.probing import Subject, probe_view
+from demo.room_questions import ROOM_QUESTIONS, open_room
+from demo.rooms import Rooms
 from demo.scheduler import ModelTask, Scheduler
 from demo.takeaway import draw_caption, open_record
 from demo.view import build_problem
@@ -60,20 +62,22 @@ class Answerer:
         self.grids = grids or GridCache()
         self.scheduler = scheduler or Scheduler(find_captioner, grids=self.grids)
         self.checkup = Checkup(find_captioner)
+        self.rooms = Rooms()
 
-    def answer(self, question: object, session: str | None = None) -> Answer:
+    def answer(self, question: object, session: str | None = None, network: str = "") -> Answer:
         """The answer to a question, or a problem in its place; never raises for what a browser may send.
 
         Args:
             session: the connection on which it is waited for (see `Scheduler.leave`).
+            network: the address it came from; a question knows it as its "network".
         """
         kind = question.get("kind") if isinstance(question, Mapping) else None
         if not isinstance(question, Mapping) or not isinstance(kind, str):
             return build_problem(text.UNKNOWN_QUESTION)
         try:
             if kind in AT_ONCE:
-                return AT_ONCE[kind](self)
-            return self._told(kind, question, session)
+                return AT_ONCE[kind](self, {**question, "network": network})
+            return self._told(kind, {**question, "network": network}, session)
         except CaptionerError as problem:
             return build_problem(str(problem))
         except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
@@ -137,9 +141,10 @@ def probe(answerer: Answerer, captioner: Captioner, question: Question) -> Answe
 
 
 # Known without the model: nobody waits for a turn.
-AT_ONCE: dict[str, Callable[[Answerer], Answer]] = {
-    "health": lambda answerer: answerer.checkup.view(),
-    "learning": lambda _: learning_view(),
+AT_ONCE: dict[str, Callable[[Answerer, Question], Answer]] = {
+    "health": lambda answerer, _: answerer.checkup.view(),
+    "learning": lambda answerer, _: learning_view(),
+    **ROOM_QUESTIONS,
 }
 # A photo and what its captions begin with. {"kind": "describe", "photo": upload, "preset": name}: one the page made.
 CAPTIONS: dict[str, Callable[[Question], tuple[str, ...]]] = {
@@ -151,6 +156,7 @@ ANSWERS: dict[str, Callable[[Answerer, Captioner, Question], Answer]] = {
     "open": lambda answerer, _, question: open_record(answerer, question),
     "picture": lambda answerer, _, question: draw_caption(answerer, question),
     "probe": probe,
+    "room_open": lambda answerer, _, question: open_room(answerer, question),
     "inside": look_in_box(answer_inside),
     "stages": look_in_box(answer_stages),
 }

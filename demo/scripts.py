@@ -17,6 +17,10 @@ VIEWER_FILES = (  # .js, in this order
     "region",
     "guess",
     "classroom",
+    "room_join",
+    "room_show",
+    "room_teach",
+    "room",
     "beam",
     "force",
     "tree_layout",
@@ -82,6 +86,7 @@ STYLE_FILES = (
     "errands",
     "health",
     "projector",
+    "room",
 )  # .css
 
 # Connects viewer.js to Gradio: runs once. The photo box tells of its photo through HEAR_PHOTO.

@@ -12,6 +12,7 @@ EXAMPLES_TEMPLATE = """
 """
 HEADER_TEMPLATE = """
 <header class="sw-masthead"><h1>{{title}}</h1><p data-sw-text="tagline">{{tagline}}</p>
+  <button type="button" class="sw-join" data-sw-join data-sw-text="room_join">{{join}}</button>
   <div class="sw-languages" role="group" aria-label="{{label}}" data-sw-label="language_label">
     {{#each languages}}<button type="button" data-sw-language="{{this.code}}"
       lang="{{this.code}}">{{this.name}}</button>{{/each}}

@@ -56,6 +56,11 @@ PROBE_DESCRIPTION = (
     "weights (gaze) rows of numbers on the grid; outline (erase) points in shares of the photo, fill inpaint or flat; "
     "beam_width the width of the search that tells the photo again."
 )
+NO_ROOM = "There is no room with this code now: look at the code again, or ask your teacher."
+ROOM_FULL = "This room is full: ask your teacher."
+TOO_MANY_ROOMS = "Too many rooms are open on this server: try again in a few minutes."
+TOO_MANY_CODES = "Too many wrong codes were tried: wait a minute, then try again."
+POINT_LATE = "Your teacher has gone on: this word can no longer be pointed at."
 UNKNOWN_QUESTION = "The page asked for something this server does not know: reload the page."
 
 

@@ -22,6 +22,7 @@ from captioner.encoder import FeatureGrid
 from captioner.errors import EncoderError
 from captioner.photo import PhotoSettings
 from captioner.self_test import SelfTest
+from demo.guard import GuardOptions
 from scripted_tree import scripted_search
 
 # How Gradio's queue uses pandas, of which pandas 3 warns.

@@ -68,6 +68,7 @@ class Guard:
         client = client_of(scope, self.options.proxies)
         if not self.options.proxies:
             scope = without_forwarded(scope)
+        scope = {**scope, "client": (client, 0)}  # what Gradio tells the page of its visitor
         door = find_door(scope["method"], scope["path"])
         found = self._examine(scope, door, client)
         if isinstance(found, Refusal):

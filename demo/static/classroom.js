@@ -112,10 +112,16 @@ function mountClassroom(desk) {
   const guess = button("sw-button", desk.t("guess"));
   const keys = button("sw-button sw-keys-button", "?", { "aria-label": desk.t("projector_keys_label") });
   const projector = button("sw-button", desk.t("projector"));
+  const room = button("sw-button", desk.t("room"));
   const listen = listenToProjector(desk);
   guess.addEventListener("click", () => (desk.state.tool === GUESS ? stopGuess(desk) : startGuess(desk)));
   keys.addEventListener("click", () => desk.change({ keys: !desk.state.keys }));
   projector.addEventListener("click", () => desk.change({ projector: !desk.state.projector, keys: false }));
+  room.hidden = !desk.rooms;
+  room.addEventListener("click", () => {
+    desk.change({ projector: false });
+    desk.rooms.start(desk);
+  });
   let on = false;
   desk.on(["projector"], (state) => {
     projector.textContent = desk.t(state.projector ? "projector_leave" : "projector");
@@ -130,5 +136,5 @@ function mountClassroom(desk) {
     projector.focus({ preventScroll: true });
   });
   desk.on(["tool"], (state) => guess.setAttribute("aria-pressed", String(state.tool === GUESS)));
-  return make("div", "sw-class", [guess, keys, projector, mountKeys(desk)], { role: "group", "aria-label": desk.t("classroom") });
+  return make("div", "sw-class", [guess, room, keys, projector, mountKeys(desk)], { role: "group", "aria-label": desk.t("classroom") });
 }

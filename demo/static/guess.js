@@ -112,15 +112,10 @@ function markNodes(desk) {
   return [...shown, ...marks.map((mark, index) => putAt(make("span", "sw-mark", String(index + 1)), mark))];
 }
 
-// The layer over the photo: marks by pointer, or by a crosshair that arrow keys move and Enter places.
-function mountMarks(desk) {
+// A crosshair on the photo's layer, which arrow keys move; Enter adds what it points at, Backspace undoes.
+function listenToAim(layer, open, add, undo) {
   const cross = make("span", "sw-cross");
-  const marks = make("div", "sw-marks-shown", null, { "aria-hidden": "true" });
-  const layer = make("div", "sw-marks", [marks, cross], { tabindex: "0", role: "application", "aria-label": desk.t("guess_keys") });
   let aim = { x: 0.5, y: 0.5 };
-  const open = () => desk.state.tool === GUESS && desk.state.veiled;
-  const add = (mark) => desk.change({ marks: [...desk.state.marks, mark] });
-  listenToTaps(desk, open, add);
   layer.addEventListener("keydown", (event) => {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!open() || event.ctrlKey || event.altKey || event.metaKey) return;
@@ -129,11 +124,21 @@ function mountMarks(desk) {
       aim = { x: within(aim.x + way[0] * step, 0, 1), y: within(aim.y + way[1] * step, 0, 1) };
       putAt(cross, aim);
     } else if (event.key === "Enter" || event.key === " ") add(aim);
-    else if (event.key === "Backspace") desk.change({ marks: desk.state.marks.slice(0, -1) });
+    else if (event.key === "Backspace") undo();
     else return;
     event.preventDefault();
   });
-  putAt(cross, aim);
+  layer.append(putAt(cross, aim));
+}
+
+// The layer over the photo: marks by pointer, or by the crosshair.
+function mountMarks(desk) {
+  const marks = make("div", "sw-marks-shown", null, { "aria-hidden": "true" });
+  const layer = make("div", "sw-marks", [marks], { tabindex: "0", role: "application", "aria-label": desk.t("guess_keys") });
+  const open = () => desk.state.tool === GUESS && desk.state.veiled;
+  const add = (mark) => desk.change({ marks: [...desk.state.marks, mark] });
+  listenToTaps(desk, open, add);
+  listenToAim(layer, open, add, () => desk.change({ marks: desk.state.marks.slice(0, -1) }));
   desk.on(["tool", "marks", "veiled", "word", "caption"], (state) => {
     layer.hidden = state.tool !== GUESS;
     marks.replaceChildren(...(layer.hidden ? [] : markNodes(desk)));

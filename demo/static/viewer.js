@@ -13,7 +13,10 @@ function mountViewer(root, texts, ask, kit, send) {
   const sendOn = (photo, told) => send({ ...photo, preset }, told);
   const health = send ? makeHealth(ask, () => errands.redraw()) : null;
   const errands = send ? makeErrands({ root, texts: tongue.texts, send: sendOn, loading: health.loading, show, reveal, covered: mark }) : null;
-  if (errands) root.append(errands.layer);
+  const rooms = send ? makeRooms(tongue, ask) : null;
+  const layers = send ? [errands.layer, rooms.layer] : []; // stay, whatever is on show
+  root.append(...layers);
+  if (rooms) rooms.comeIn();
 
   // Says for styles and tests what is on show.
   function mark() {
@@ -22,7 +25,7 @@ function mountViewer(root, texts, ask, kit, send) {
   }
 
   function lay(nodes) {
-    for (const node of [...root.children]) if (!errands || node !== errands.layer) node.remove();
+    for (const node of [...root.children]) if (!layers.includes(node)) node.remove();
     root.append(...nodes);
   }
 
@@ -72,6 +75,7 @@ function mountViewer(root, texts, ask, kit, send) {
       root.querySelector(".sw-preset").focus({ preventScroll: true });
     };
     desk.health = health;
+    desk.rooms = rooms;
     desk.back = past.length ? back : null;
     desk.before = past.length ? past[past.length - 1] : null;
     desk.sentence = tongue.sentence;
