@@ -153,7 +153,7 @@ class Visitor(threading.Thread):
 
     def go_away(self) -> None:
         """A photo whose browser goes away before the caption has come."""
-        session = self.send(self.upload(noise_photo(self.random)))
+        session = self.get_in_line(self.upload(noise_photo(self.random)))
         with self.client.stream("GET", "queue/data", params={"session_hash": session}) as answers:
             answers.raise_for_status()
             time.sleep(self.random.uniform(0, 0.3))
@@ -166,7 +166,7 @@ class Visitor(threading.Thread):
         self.photos.append(photo)
         return self.paths[-1]
 
-    def send(self, path: str) -> str:
+    def get_in_line(self, path: str) -> str:
         """Ask for a caption in a session of its own."""
         session = f"{self.random.getrandbits(64):016x}"
         data = [{"path": path, "visitor": self.name_given}]
@@ -176,7 +176,7 @@ class Visitor(threading.Thread):
     def caption(self, path: str) -> dict[str, Any]:
         """Wait for a photo's caption; a full line is tried again when it says."""
         for _ in range(TRIES):
-            view = self.wait(self.send(path))
+            view = self.wait(self.get_in_line(path))
             if view["kind"] != "full":
                 self.expect("result", view)
                 if view["source"] != {"path": path}:
@@ -255,7 +255,7 @@ def try_to_reach(address: str, owner: Visitor, report: Report) -> None:
     with httpx.Client(timeout=20) as stranger:
         for way, target in guesses.items():
             report.reached.extend(_opened(stranger, way, target, owner))
-        session = owner.send(owner.paths[0])
+        session = owner.get_in_line(owner.paths[0])
         owner.wait(session)
         report.reached.extend(
             _opened(stranger, "replaying a finished session", f"{api}/queue/data?session_hash={session}", owner)
