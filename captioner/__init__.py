@@ -26,6 +26,7 @@ model's captions and maps say anything; captioner.attention_health measures maps
 
 Words and token ids meet in captioner.vocabulary; a model's one file is captioner.checkpoint; every error is in
 captioner.errors. `python -m captioner` is the command line; captioner.training is for those who train,
+captioner.serving for more machines than one,
 captioner.tutorial reads the checkpoints of the PyTorch tutorial.
 
     captioner = Captioner.load("model.safetensors")
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         PhotoError,
         RecordError,
         SearchError,
+        ServingError,
         VocabularyError,
     )
     from captioner.glimpses import Glimpses
@@ -79,6 +81,7 @@ __all__ = [
     "RecordError",
     "SearchError",
     "SearchOptions",
+    "ServingError",
     "VocabularyError",
     "load_checkpoint",
     "open_photo",
@@ -109,6 +112,7 @@ _NAMES = {
         "PhotoError",
         "RecordError",
         "SearchError",
+        "ServingError",
         "VocabularyError",
     ),
     "captioner.glimpses": ("Glimpses",),

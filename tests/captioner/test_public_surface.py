@@ -29,6 +29,7 @@ PUBLIC = [
     "RecordError",
     "SearchError",
     "SearchOptions",
+    "ServingError",
     "VocabularyError",
     "load_checkpoint",
     "open_photo",
