@@ -31,7 +31,7 @@ class ParquetFolder:
 
     def __init__(self, folder: Path, part: int) -> None:
         self._arrow, self._parquet = _arrow()
-        self._schema = _schema(self._arrow)
+        self._schema = row_schema(self._arrow)
         self._folder = folder
         self._part = part
         self._next = 0
@@ -112,7 +112,7 @@ def _arrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def _schema(arrow: Any) -> Any:
+def row_schema(arrow: Any) -> Any:
     """The columns of a line."""
     numbers = arrow.list_(arrow.float32())
     caption = {

@@ -2,7 +2,7 @@
 
     POST /describe?options=JSON&begin=JSON   the photo's bytes   -> the record of its Description
     GET  /info                                                   -> Info
-    GET  /health                                                 -> 200, or 503 when the replica's self test fails
+    GET  /health                                                 -> 200; a replica whose self test fails is replaced
 
 What cannot be done is {"error": one sentence} with a status of 400 (the options), 404, 413 or 422 (the photo), 500.
 """
@@ -25,7 +25,7 @@ MAX_HYPOTHESES = 220  # of all beams together; widths 1 to 20 have 210
 MAX_STEPS = 100
 MAX_TOP_WORDS = 50
 
-BAD_OPTIONS, NOT_FOUND, TOO_LARGE, BAD_PHOTO, FAULT, NOT_HEALTHY = 400, 404, 413, 422, 500, 503
+BAD_OPTIONS, NOT_FOUND, TOO_LARGE, BAD_PHOTO, FAULT = 400, 404, 413, 422, 500
 
 
 @dataclass(frozen=True)

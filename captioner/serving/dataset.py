@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.collection.options import CollectionOptions, Tally
+from captioner.collection.parquet import row_schema
 from captioner.collection.reading import Read, find_photos
 from captioner.errors import PhotoError, RecordError
 from captioner.photo import PHOTO_ENDINGS, PhotoSettings, open_photo, reduce_photo
@@ -192,28 +193,3 @@ def _table(lines: list[dict[str, Any]]) -> Any:
     import pyarrow
 
     return pyarrow.Table.from_pylist(lines, schema=row_schema(pyarrow))
-
-
-def row_schema(arrow: Any) -> Any:
-    """The columns of a line of a collection."""
-    numbers = arrow.list_(arrow.float32())
-    caption = {
-        "text": arrow.string(),
-        "score": arrow.float64(),
-        "finished": arrow.bool_(),
-        "probabilities": numbers,
-        "gate": numbers,
-    }
-    return arrow.schema(
-        {
-            "photo": arrow.string(),
-            "error": arrow.string(),
-            "caption": arrow.string(),
-            "captions": arrow.list_(arrow.struct(caption)),
-            "model": arrow.string(),
-            "guessing": arrow.bool_(),
-            "strangeness": arrow.float64(),
-            "grid": arrow.list_(arrow.int32()),
-            "attention": arrow.list_(arrow.list_(numbers)),  # words x rows x columns
-        }
-    )
