@@ -188,7 +188,7 @@ def _viewer(answerer: Answerer, languages: Mapping[str, text.Texts], recorded: V
         network = request.client.host if request.client else ""
         asked = asyncio.ensure_future(to_thread.run_sync(answerer.answer, question, session, network))
         while not (await asyncio.wait({asked}, timeout=LOOK_PERIOD))[0]:
-            if await request.request.is_disconnected():
+            if await request.is_disconnected():
                 answerer.scheduler.leave(session)
         return asked.result()
 
