@@ -15,6 +15,7 @@ from PIL import Image
 from builders import photo, photo_bytes, tiny_captioner
 from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.encoder import FeatureGrid
 from captioner.errors import PhotoError, SearchError
 from captioner.search_options import SearchOptions
 from demo import text
@@ -87,10 +88,10 @@ def test_a_fault_nobody_foresaw_is_one_sentence_and_its_traceback_stays_on_the_s
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def fail(photos: Sequence[Image.Image], options: SearchOptions, prefix: Sequence[str]) -> tuple[Description, ...]:
+    def fail(grid: FeatureGrid, options: SearchOptions, prefix: Sequence[str]) -> tuple[Description, ...]:
         raise RuntimeError("in /some/secret/place")
 
-    monkeypatch.setattr(captioner, "describe_many", fail)
+    monkeypatch.setattr(captioner, "search", fail)
     view = view_photo(scheduler, uploads, {"path": str(uploads / "good.png")})
     assert view == {"kind": "problem", "message": text.UNEXPECTED, "again": True}
     assert "secret" in caplog.text
