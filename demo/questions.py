@@ -144,6 +144,7 @@ def probe(answerer: Answerer, captioner: Captioner, question: Question) -> Answe
 AT_ONCE: dict[str, Callable[[Answerer, Question], Answer]] = {
     "health": lambda answerer, _: answerer.checkup.view(),
     "learning": lambda answerer, _: learning_view(),
+    "room_open": open_room,
     **ROOM_QUESTIONS,
 }
 # A photo and what its captions begin with. {"kind": "describe", "photo": upload, "preset": name}: one the page made.
@@ -156,7 +157,6 @@ ANSWERS: dict[str, Callable[[Answerer, Captioner, Question], Answer]] = {
     "open": lambda answerer, _, question: open_record(answerer, question),
     "picture": lambda answerer, _, question: draw_caption(answerer, question),
     "probe": probe,
-    "room_open": lambda answerer, _, question: open_room(answerer, question),
     "inside": look_in_box(answer_inside),
     "stages": look_in_box(answer_stages),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NoReturn
 from urllib.parse import urlparse
 
@@ -60,14 +61,24 @@ class ScriptedCaptioner:
         return [0] * len(words)
 
     def encode(self, photos: Sequence[Image.Image]) -> FeatureGrid:
-        """One cell for each photo, which holds its width and height: all that is seen of it."""
-        return FeatureGrid(torch.tensor([[photo.size] for photo in photos]).float(), 1, 1, (1, 1))
+        """One cell for each photo, which holds its place among all that were ever seen."""
+        self.shown.extend(photos)
+        places = torch.arange(len(self.shown) - len(photos), len(self.shown))
+        return FeatureGrid(places[:, None, None].float(), 1, 1, (1, 1))
+
+    @cached_property
+    def shown(self) -> list[Image.Image]:
+        """All photos it was given."""
+        return []
+
+    def behind(self, grid: FeatureGrid) -> list[Image.Image]:
+        """The photos of a grid."""
+        return [self.shown[place] for place in grid.annotations[:, 0, 0].int().tolist()]
 
     def search(
         self, grid: FeatureGrid, options: SearchOptions | None = None, prefix: Sequence[str] = ()
     ) -> tuple[Description, ...]:
-        sizes = grid.annotations[:, 0].int().tolist()
-        return tuple(self.describe(Image.new("RGB", (width, height)), options, prefix) for width, height in sizes)
+        return tuple(self.describe(photo, options, prefix) for photo in self.behind(grid))
 
     def describe(
         self, photo: Image.Image, options: SearchOptions | None = None, prefix: Sequence[str] = ()

@@ -161,8 +161,8 @@ def test_only_the_last_photos_are_kept_and_no_file_outside_the_uploads_is_opened
     captioner: Captioner, tmp_path: Path
 ) -> None:
     cache = GridCache(kept=2)
-    for name in ("a", "b", "c"):
-        (tmp_path / name).write_bytes(photo_bytes())
+    for seed, name in enumerate(("a", "b", "c")):
+        (tmp_path / name).write_bytes(photo_bytes(photo(seed=seed)))
         find(cache, captioner, tmp_path, str(tmp_path / name))
     assert len(cache._grids) == 2
     for path in ("/etc/passwd", str(tmp_path / "gone"), "\0"):

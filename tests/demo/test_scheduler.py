@@ -39,6 +39,7 @@ class Gate(ScriptedCaptioner):
         """The same, elsewhere, with room for everything."""
         other = Gate(device)
         other.open, other.batches, other.devices = self.open, self.batches, self.devices
+        other.shown = self.shown
         return other
 
     def search(
@@ -46,7 +47,7 @@ class Gate(ScriptedCaptioner):
     ) -> tuple[Description, ...]:
         if len(grid.annotations) > self.memory:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        self.batches.append(grid.annotations[:, 0, 0].int().tolist())
+        self.batches.append([photo.width for photo in self.behind(grid)])
         self.devices.append(self.device.type)
         self.begun.set()
         try:
