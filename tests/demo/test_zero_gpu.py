@@ -100,9 +100,14 @@ def test_the_gpu_describes_the_photo_in_a_process_of_its_own() -> None:
     for got, true in zip(described.captions, expected.captions, strict=True):
         np.testing.assert_allclose(got.attention, true.attention, atol=1e-5)
     for width, tree in expected.trees.items():
-        for got, true in zip(described.trees[width], tree, strict=True):
-            assert (got.step, got.parent, got.word, got.fate) == (true.step, true.parent, true.word, true.fate)
-            assert got.total == pytest.approx(true.total, abs=1e-4)
+        for branch, twin in zip(described.trees[width], tree, strict=True):
+            assert (branch.step, branch.parent, branch.word, branch.fate) == (
+                twin.step,
+                twin.parent,
+                twin.word,
+                twin.fate,
+            )
+            assert branch.total == pytest.approx(twin.total, abs=1e-4)
 
 
 def test_options_and_prefix_reach_the_gpu() -> None:
