@@ -81,6 +81,7 @@ def beam_search(
     _check_prefix(prefix, tokens, options.max_steps)
     beams = Beams(options.widths, groups, tokens.end, options.length_normalisation)
     records: list[StepRecord] = []
+    seen = np.zeros(groups, np.int64)  # (G,) rows of all steps so far
     state = start_state
     start = np.full((groups, 1), tokens.start)
     rows = Rows(np.zeros_like(start), start, np.ones(groups, np.int64))
@@ -93,6 +94,7 @@ def beam_search(
             forbidden = (*tokens.banned, tokens.end) if len(records) < options.min_words else tokens.banned
             looked_at = max(options.top_words, beams.most_places)
             records.append(read_step(result, forbidden, looked_at, rows.live))
+            seen += rows.live
             number = len(records) - 1
             check_numbers(records[-1], number)
             if number < len(prefix):
@@ -100,7 +102,7 @@ def beam_search(
             else:
                 beams.grow(number, records[-1].log_probs, records[-1].tokens, last=len(records) == options.max_steps)
             if beams.alive:
-                rows = beams.share_rows(tokens.start, np.sum([record.live for record in records], axis=0))
+                rows = beams.share_rows(tokens.start, seen)
                 state = result.state.take(torch.from_numpy(rows.came_from).to(result.log_probs.device))
     return _results(beams, records, options, groups)
 
