@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
+import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 VISITORS_KEPT = 10_000  # the one not heard of for longest is forgotten
@@ -14,12 +14,16 @@ VISITORS_KEPT = 10_000  # the one not heard of for longest is forgotten
 class Rate:
     """`burst` times at once, and then once more every `seconds`."""
 
-    burst: int
+    burst: float
     seconds: float
 
     def __post_init__(self) -> None:
-        if self.burst < 1 or self.seconds <= 0:
+        if not (self.burst >= 1 and self.seconds > 0):
             raise ValueError(f"expected a burst from 1 and seconds above 0, got {self.burst} and {self.seconds}")
+
+    def times(self, visitors: int) -> Rate:
+        """What so many visitors may do together."""
+        return Rate(self.burst * visitors, self.seconds / visitors)
 
 
 class Bucket:
@@ -40,41 +44,51 @@ class Bucket:
         """Take one away; never below none."""
         self._level = max(0.0, self.level(now) - 1)
 
+    def wait(self, now: float) -> int:
+        """Whole seconds until one is left; 0 where one is."""
+        missing = 1 - self.level(now)
+        return 0 if missing <= 0 else max(1, math.ceil(missing * self._rate.seconds))
+
+
+class Buckets:
+    """A bucket for each name that was asked for, no more than `kept`."""
+
+    def __init__(self, kept: int = VISITORS_KEPT) -> None:
+        self._kept = kept
+        self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def of(self, name: Hashable, rate: Rate, now: float) -> Bucket:
+        """The bucket of this name; a full one of `rate` where it has none yet."""
+        if name not in self._buckets:
+            self._buckets[name] = Bucket(rate, now)
+        self._buckets.move_to_end(name)
+        while len(self._buckets) > self._kept:
+            self._buckets.popitem(last=False)
+        return self._buckets[name]
+
 
 class Allowance:
-    """Asked first (`left`), and told afterwards if it is to count (`spend`). Its owner keeps threads apart."""
+    """Asked first (`left`), and told afterwards if it is to count (`spend`). Its owner keeps threads apart.
+
+    Visitors go by the name that `demo.guard.clients` gives them.
+    """
 
     def __init__(self, each: Rate, everyone: Rate, clock: Callable[[], float]) -> None:
         self._each = each
         self._clock = clock
         self._everyone = Bucket(everyone, clock())
-        self._visitors: OrderedDict[str, Bucket] = OrderedDict()
+        self._visitors = Buckets()
 
     def left(self, visitor: str) -> bool:
         """Whether this visitor may do it once more now."""
         now = self._clock()
-        return self._everyone.level(now) >= 1 and self._bucket(visitor, now).level(now) >= 1
+        return self._everyone.level(now) >= 1 and self._visitors.of(visitor, self._each, now).level(now) >= 1
 
     def spend(self, visitor: str) -> None:
         """Count it once."""
         now = self._clock()
         self._everyone.spend(now)
-        self._bucket(visitor, now).spend(now)
-
-    def _bucket(self, visitor: str, now: float) -> Bucket:
-        key = household(visitor)
-        if key not in self._visitors:
-            self._visitors[key] = Bucket(self._each, now)
-        self._visitors.move_to_end(key)
-        while len(self._visitors) > VISITORS_KEPT:
-            self._visitors.popitem(last=False)
-        return self._visitors[key]
-
-
-def household(visitor: str) -> str:
-    """A network address as what one visitor has of them: of IPv6 a whole /64, anything else as it is."""
-    try:
-        address = ipaddress.ip_address(visitor)
-    except ValueError:
-        return visitor
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else visitor
+        self._visitors.of(visitor, self._each, now).spend(now)

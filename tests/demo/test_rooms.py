@@ -17,7 +17,7 @@ import segno
 from builders import photo_bytes
 from captioner.overlay import smooth_projection
 from demo import text
-from demo.allowance import Allowance, Rate, household
+from demo.allowance import Allowance, Rate
 from demo.packing import PhotoView
 from demo.questions import Answerer
 from demo.room import Agreement, Lesson, class_map, compare, strongest_half
@@ -210,15 +210,14 @@ def test_joining_rightly_uses_nothing_up() -> None:
     assert len({held.join(code, "school") for _ in range(100)}) == 100
 
 
-def test_one_visitor_has_a_whole_block_of_addresses() -> None:
-    assert household("2001:db8::1") == household("2001:db8::ffff") != household("2001:db8:0:1::1")
-    assert household("10.0.0.1") != household("10.0.0.2")
+def test_an_allowance_is_each_visitors_own_and_comes_back() -> None:
     clock = Clock()
     allowance = Allowance(Rate(1, 60.0), Rate(100, 1.0), clock)
-    allowance.spend("2001:db8::1")
-    assert not allowance.left("2001:db8::2")
+    allowance.spend("2001:db8::/64")
+    assert not allowance.left("2001:db8::/64")
+    assert allowance.left("2001:db8:0:1::/64")
     clock.now += 60
-    assert allowance.left("2001:db8::2")
+    assert allowance.left("2001:db8::/64")
 
 
 def test_nothing_of_another_room_is_reachable() -> None:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from asgi_client import visitor
+from demo.allowance import Rate
 from demo.guard import GuardOptions
 from demo.guard.clients import client_of
-from demo.guard.rates import BUDGETS, Budget, RateLimiter
+from demo.guard.rates import RATES, RateLimiter
 
 JOIN = "/gradio_api/queue/join"
 
@@ -26,7 +27,7 @@ def clock() -> Clock:
 
 
 def test_a_burst_passes_then_one_for_every_second_that_passes(clock: Clock) -> None:
-    rates = RateLimiter(1, {"caption": Budget(burst=3, per_minute=30)}, clock)
+    rates = RateLimiter(1, {"caption": Rate(burst=3, seconds=2.0)}, clock)
     assert [rates.take("a", "caption") for _ in range(5)] == [0, 0, 0, 2, 2]
     clock.now = 1.5
     assert rates.take("a", "caption") == 1
@@ -36,8 +37,8 @@ def test_a_burst_passes_then_one_for_every_second_that_passes(clock: Clock) -> N
     assert [rates.take("a", "caption") for _ in range(4)] == [0, 0, 0, 2]
 
 
-def test_clients_and_kinds_have_budgets_of_their_own(clock: Clock) -> None:
-    rates = RateLimiter(1, {"caption": Budget(1, 1), "upload": Budget(1, 1)}, clock)
+def test_clients_and_kinds_have_rates_of_their_own(clock: Clock) -> None:
+    rates = RateLimiter(1, {"caption": Rate(1, 60.0), "upload": Rate(1, 60.0)}, clock)
     assert rates.take("a", "caption") == 0
     assert rates.take("a", "caption") == 60
     assert rates.take("a", "upload") == 0
@@ -46,7 +47,7 @@ def test_clients_and_kinds_have_budgets_of_their_own(clock: Clock) -> None:
 
 
 def test_no_more_than_so_many_clients_are_remembered(clock: Clock) -> None:
-    rates = RateLimiter(1, {"caption": Budget(1, 1)}, clock, kept=2)
+    rates = RateLimiter(1, {"caption": Rate(1, 60.0)}, clock, kept=2)
     for client in "abcdefgh":
         rates.take(client, "caption")
     assert len(rates) == 2
@@ -54,15 +55,15 @@ def test_no_more_than_so_many_clients_are_remembered(clock: Clock) -> None:
 
 
 def test_without_visitors_nothing_is_refused(clock: Clock) -> None:
-    rates = RateLimiter(0, {"caption": Budget(1, 1)}, clock)
+    rates = RateLimiter(0, {"caption": Rate(1, 60.0)}, clock)
     assert [rates.take("a", "caption") for _ in range(50)] == [0] * 50
     assert len(rates) == 0
 
 
-@pytest.mark.parametrize(("burst", "rate"), [(0, 1), (1, 0), (float("nan"), 1)])
-def test_a_budget_for_nothing_is_refused(burst: float, rate: float) -> None:
+@pytest.mark.parametrize(("burst", "seconds"), [(0, 1), (1, 0), (float("nan"), 1)])
+def test_a_rate_for_nothing_is_refused(burst: float, seconds: float) -> None:
     with pytest.raises(ValueError, match="expected a burst"):
-        Budget(burst, rate)
+        Rate(burst, seconds)
 
 
 def use_for(minutes: float, visitors: int, rates: RateLimiter, clock: Clock) -> list[int]:
@@ -102,12 +103,12 @@ def test_as_many_behind_an_address_meant_for_one_are(clock: Clock) -> None:
 
 def test_who_asks_too_often_is_told_when_to_come_again() -> None:
     someone = visitor(GuardOptions(visitors=1))
-    answers = [someone.ask(JOIN, b"1") for _ in range(int(BUDGETS["caption"].burst) + 1)]
+    answers = [someone.ask(JOIN, b"1") for _ in range(int(RATES["caption"].burst) + 1)]
     assert [answer.status for answer in answers[:-1]] == [200] * (len(answers) - 1)
     assert answers[-1].status == 429
     assert answers[-1].headers[b"retry-after"] == b"10"
     assert b"try again in 10 s" in answers[-1].body
-    upload = [someone.ask("/gradio_api/upload", b"1") for _ in range(int(BUDGETS["upload"].burst) + 1)][-1]
+    upload = [someone.ask("/gradio_api/upload", b"1") for _ in range(int(RATES["upload"].burst) + 1)][-1]
     assert upload.status == 429
     assert upload.body.startswith(b"Too many requests")  # plain: Gradio shows it as it is
 
@@ -145,7 +146,7 @@ def test_an_unnamed_peer_is_a_client_too() -> None:
     assert client_of({"headers": []}, 1) == ""
 
 
-def test_a_forged_header_brings_no_new_budget() -> None:
+def test_a_forged_header_brings_no_new_start() -> None:
     for proxies in (0, 1):
         someone = visitor(GuardOptions(visitors=1, proxies=proxies))
         statuses = [
