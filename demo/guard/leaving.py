@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
+from starlette.exceptions import HTTPException
+
 from demo.guard.asgi import App, Message, Receive, Send
 from demo.guard.bodies import replay
 
@@ -36,15 +38,22 @@ class Leaving:
 
     async def _listen(self, session: str, scope: Message, receive: Receive, send: Send) -> None:
         """A stream of answers; one that breaks off before its end has nobody at its other end any more."""
-        ended = False
+        begun = ended = False
 
         async def send_on(message: Message) -> None:
-            nonlocal ended
+            nonlocal begun, ended
+            begun = True
             ended = ended or (message["type"] == "http.response.body" and not message.get("more_body", False))
             await send(message)
 
         try:
             await self.app(scope, receive, send_on)
+        except RuntimeError as broken:
+            # Gradio says in the stream that it knows no such session, and raises besides, which comes too late.
+            if not begun or not isinstance(broken.__cause__, HTTPException):
+                raise
+            if not ended:
+                await send({"type": "http.response.body", "body": b""})
         finally:
             if not ended:
                 self.left(session)

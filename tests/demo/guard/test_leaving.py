@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+from starlette.exceptions import HTTPException
+
 from demo.guard.asgi import Message
 from demo.guard.leaving import Leaving
 
@@ -44,3 +47,37 @@ def test_who_has_the_answer_or_waits_for_none_has_not_gone_away() -> None:
     assert left_by("/gradio_api/file=a") == []
     for body in (b"[]", b"no json", b'{"session_hash": 5}', b"{}", b"[" * 100_000):
         assert left_by("/gradio_api/cancel", method="POST", body=body) == []
+
+
+def test_a_stream_that_says_so_and_then_fails_ends_like_any_other() -> None:
+    sent: list[Message] = []
+
+    async def stream(scope: Message, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"no such session", "more_body": True})
+        raise RuntimeError("Caught handled exception, but response already started.") from HTTPException(404)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/queue/data/", "query_string": b"session_hash=abc"}
+    left: list[str] = []
+    asyncio.run(Leaving(stream, left.append)(scope, send, send))
+    assert [message.get("more_body", False) for message in sent] == [False, True, False]
+    assert left == ["abc"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_any_other_fault_of_a_stream_is_not_hidden(begun: bool) -> None:
+    async def stream(scope: Message, receive: Any, send: Any) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            raise RuntimeError("a fault")
+        raise RuntimeError("before anything was said") from HTTPException(404)
+
+    async def send(message: Message) -> None:
+        pass
+
+    scope = {"type": "http", "method": "GET", "path": "/queue/data", "query_string": b"session_hash=abc"}
+    with pytest.raises(RuntimeError):
+        asyncio.run(Leaving(stream, lambda session: None)(scope, send, send))
