@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,9 @@ class Visitor:
         return Answer(sent[0]["status"], dict(sent[0]["headers"]), body, len(waiting))
 
 
-def visitor(options: GuardOptions, uploads: Path = Path("no-such-folder"), app: Any = echo) -> Visitor:
-    """A visitor of an application behind a new guard."""
-    return Visitor(Guard(app, uploads, options))
+def visitor(options: GuardOptions, uploads: Path | None = None, app: Any = echo) -> Visitor:
+    """A visitor of an application behind a new guard; nothing is written into its folder of uploads."""
+    return Visitor(Guard(app, uploads or Path(tempfile.gettempdir()), options))
 
 
 def multipart(files: Sequence[bytes], boundary: str = "line") -> tuple[str, bytes]:
