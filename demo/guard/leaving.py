@@ -73,7 +73,8 @@ def _listening(scope: Message) -> str | None:
     if scope["method"] != "GET" or len(path) < 3:
         return None
     if path[-2:] == ["queue", "data"]:
-        return next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])), None)
+        asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        return next(iter(asked.get("session_hash", [])), None)
     return path[-1] if path[-3] == "call" else None  # without a session of its own, a call is one
 
 

@@ -309,10 +309,11 @@ def test_visitors_who_pick_the_same_example_at_once_all_get_it_whole(tiny_addres
             assert list(visitors.map(visit, range(12))) == [True] * 12
 
 
+@pytest.mark.parametrize("session", ["0" * 16, ""])
 def test_who_listens_to_a_session_that_is_not_there_is_told_so_and_nothing_breaks(
-    tiny_address: str, caplog: pytest.LogCaptureFixture
+    tiny_address: str, caplog: pytest.LogCaptureFixture, session: str
 ) -> None:
-    told = httpx.get(f"{tiny_address}{API}/queue/data", params={"session_hash": "0" * 16})
+    told = httpx.get(f"{tiny_address}{API}/queue/data", params={"session_hash": session})
     assert told.status_code == 200
     assert '"session_not_found":true' in told.text.replace(" ", "")
     assert "Exception in ASGI application" not in caplog.text
