@@ -7,6 +7,7 @@ import io
 from typing import TypedDict
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -32,6 +33,11 @@ class PhotoView(TypedDict):
     height: int
     layer_width: int
     layer_height: int
+
+
+def write_json(value: object) -> bytes:
+    """Plain data as JSON in UTF-8."""
+    return orjson.dumps(value)
 
 
 def pack_fractions(values: NDArray[np.floating]) -> str:

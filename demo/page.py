@@ -28,12 +28,14 @@ from demo.examples import ExamplePhoto, list_examples, recorded_view
 from demo.grids import GridCache
 from demo.guard import Guard, GuardOptions
 from demo.guard.leaving import Leaving
+from demo.packing import write_json
 from demo.questions import Answerer
 from demo.scheduler import Scheduler
 from demo.scripts import (
     CONNECT_EXAMPLES,
     CONNECT_VIEWER,
     HEAR_PHOTO,
+    RUN_KIT,
     TAKE_PICKED,
     style_paths,
     viewer_script,
@@ -183,24 +185,25 @@ def _header(languages: Mapping[str, text.Texts]) -> None:
 def _viewer(answerer: Answerer, languages: Mapping[str, text.Texts], recorded: View | None) -> None:
     """Shows a View; see `static/viewer.js`."""
 
-    async def answer(question: dict[str, Any], request: gr.Request) -> Any:
+    async def answer(question: dict[str, Any], request: gr.Request) -> Response:
         session = uuid4().hex
         network = request.client.host if request.client else ""
         asked = asyncio.ensure_future(to_thread.run_sync(answerer.answer, question, session, network))
         while not (await asyncio.wait({asked}, timeout=LOOK_PERIOD))[0]:
             if await request.is_disconnected():
                 answerer.scheduler.leave(session)
-        return asked.result()
+        return Response(write_json(asked.result()), media_type="application/json")
 
     gr.HTML(
         value=recorded,
         html_template='<div class="sw-viewer"></div>',
-        js_on_load=viewer_script() + CONNECT_VIEWER,
+        js_on_load=RUN_KIT,
         apply_default_css=False,
         elem_id="sw-viewer",
         server_functions=[answer],
         texts=dict(languages),
-        kit={"script": viewer_script(), "style": viewer_style()},  # what a saved page is made of
+        kit={"script": viewer_script(), "style": viewer_style()},  # what a saved page is made of, too
+        connect=CONNECT_VIEWER,
     )
 
 
@@ -238,11 +241,12 @@ def _wire(scheduler: Scheduler, photo: Any, picker: Any) -> None:
         upload: object,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio's way)
-    ) -> dict[str, Any]:
+    ) -> str:
         def tell(ahead: int) -> None:
             progress((ahead, None), unit="ahead")
 
-        return dict(view_photo(scheduler, uploads, upload, Asker(session=request.session_hash, told=tell)))
+        # As text: Gradio walks through every number of anything else, twice.
+        return write_json(view_photo(scheduler, uploads, upload, Asker(session=request.session_hash, told=tell))).decode()
 
     picker.pick(outputs=photo, js=TAKE_PICKED, api_visibility="private")
     photo.change(inputs=photo, js=HEAR_PHOTO, api_visibility="private")

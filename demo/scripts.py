@@ -89,7 +89,13 @@ STYLE_FILES = (
     "room",
 )  # .css
 
-# Connects viewer.js to Gradio: runs once. The photo box tells of its photo through HEAR_PHOTO.
+# Runs the viewer's scripts and CONNECT_VIEWER once. They are not the component's own script, because Gradio searches that
+# for names of events, again for every visitor and photo.
+RUN_KIT = """
+new Function("element", "props", "server", props.kit.script + props.connect)(element, props, server);
+"""
+
+# Connects viewer.js to Gradio. The photo box tells of its photo through HEAR_PHOTO.
 CONNECT_VIEWER = """
 const ask = withPatience((question) => server.answer(question));
 const show = mountViewer(element.querySelector(".sw-viewer"), props.texts, ask, props.kit, sendPhoto);

@@ -50,10 +50,11 @@ function sendPhoto(photo, told) {
     estimation: ({ rank }) => told.ahead(rank + 1),
     progress: ({ progress_data: [place] }) => place && told.ahead(place.index), // see look in demo/page.py
     process_completed: ({ success, output }) => {
-      const view = success && output.data && output.data[0];
-      if (!view) end("lost");
-      else if (view.kind === "full") end("full", view.seconds);
-      else end("done", view);
+      const said = success && output.data && output.data[0]; // a view, as text
+      if (!said) return end("lost");
+      const view = JSON.parse(said);
+      if (view.kind === "full") return end("full", view.seconds);
+      return end("done", view);
     },
     unexpected_error: () => end("lost"),
   };

@@ -194,7 +194,7 @@ class Visitor(threading.Thread):
                 if message.get("msg") == "process_completed":
                     if not message["success"]:
                         raise RuntimeError(f"refused: {message['output']}")
-                    view: dict[str, Any] = message["output"]["data"][0]
+                    view: dict[str, Any] = json.loads(message["output"]["data"][0])
                     return view
         raise RuntimeError("the stream ended without an answer")
 
