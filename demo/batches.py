@@ -14,8 +14,8 @@ from demo.grids import GridCache
 if TYPE_CHECKING:
     from PIL import Image
 
-    from captioner.caption import Description
     from captioner.captioner import Captioner
+    from captioner.description import Description
     from captioner.search_options import SearchOptions
 
 LOG = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from PIL import Image
 
-from captioner.caption import Description
+from captioner.description import Description
 from captioner.serving.contract import Asked
 from captioner.serving.describing import Describer
 

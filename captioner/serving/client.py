@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 
 from PIL import Image
 
-from captioner.caption import Description
+from captioner.description import Description
 from captioner.errors import CaptionerError, PhotoError, RecordError, SearchError, ServingError
 from captioner.photo import PhotoSettings, reduce_photo
 from captioner.search_options import SearchOptions

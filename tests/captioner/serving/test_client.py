@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from builders import photo, tiny_captioner, tiny_checkpoint
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.errors import CaptionerError, PhotoError, SearchError, ServingError
 from captioner.search_options import SearchOptions
 from captioner.serving import client
