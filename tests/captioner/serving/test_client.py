@@ -121,7 +121,7 @@ def test_a_photo_that_is_never_answered_is_in_its_place_alone(service: StandIn) 
 
 def test_a_service_that_is_gone_is_told_of_every_photo(service: StandIn) -> None:
     remote = RemoteCaptioner(Backend(service.url), QUICK)
-    service.script = [DIE] * QUICK.attempts * len(THREE)
+    service.script = [DIE] * (QUICK.attempts * len(THREE))
     told = remote.describe_each(THREE, WIDTHS)
     assert [(type(one), str(one)) for one in told] == [(ServingError, client.NO_ANSWER)] * len(THREE)
 
