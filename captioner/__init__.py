@@ -12,8 +12,8 @@ The road a photo takes, and who owns each part of it:
     SearchResult                           hypotheses best first, and the whole tree
       | Familiarity                        captioner.familiarity: is the photo like those the model was trained on?
       | Captioner                          captioner.captioner
-    Description                            captioner.caption
-      |   Caption                          words, log-probabilities, attention (T, H, W), gate, alternatives
+    Description                            captioner.description
+      |   Caption                          captioner.caption: words, log-probabilities, maps (T, H, W), alternatives
       |   Branch                           one word the search looked at, pruned ones included
       |   Glimpses                         what the decoder said before each: map, gate, best words; widths share them
       | render_overlays, overlay_sheet     captioner.overlay, captioner.sheet
@@ -41,9 +41,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from captioner.branches import Branch
-    from captioner.caption import Caption, Description
+    from captioner.caption import Caption
     from captioner.captioner import Captioner
     from captioner.checkpoint import Checkpoint, ModelCard, load_checkpoint, save_checkpoint
+    from captioner.description import Description
     from captioner.encoder import FeatureGrid
     from captioner.errors import (
         CaptionerError,
@@ -91,10 +92,7 @@ __all__ = [
 # Imported when first asked for: overlays and errors then need no torch, and `--help` answers at once.
 _NAMES = {
     "captioner.branches": ("Branch",),
-    "captioner.caption": (
-        "Caption",
-        "Description",
-    ),
+    "captioner.caption": ("Caption",),
     "captioner.captioner": ("Captioner",),
     "captioner.checkpoint": (
         "Checkpoint",
@@ -102,6 +100,7 @@ _NAMES = {
         "load_checkpoint",
         "save_checkpoint",
     ),
+    "captioner.description": ("Description",),
     "captioner.encoder": ("FeatureGrid",),
     "captioner.errors": (
         "CaptionerError",

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from captioner.beam_search import SearchResult, StepResult, beam_search
 from captioner.branches import SearchedTree
-from captioner.caption import Caption, Description
+from captioner.caption import Caption
 from captioner.checkpoint import Checkpoint, load_checkpoint
 from captioner.decoder import DecoderState
+from captioner.description import Description
 from captioner.encoder import FeatureGrid
 from captioner.errors import CheckpointError, PhotoError, SearchError
 from captioner.folded import fold

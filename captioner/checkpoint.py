@@ -20,7 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from captioner.decoder import AttentionDecoder, DecoderOptions
+from captioner.decoder import AttentionDecoder
+from captioner.decoder_options import DecoderOptions
 from captioner.encoder import Encoder, EncoderOptions
 from captioner.errors import CaptionerError, CheckpointError
 from captioner.familiarity import Familiarity

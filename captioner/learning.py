@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captioner.caption import Caption, Floats, effective_cells, write_whole
+from captioner.caption import Caption, Floats, effective_cells
 from captioner.errors import RecordError
 from captioner.records import floats, rounded
+from captioner.whole_file import write_whole
 
 LEARNING_FORMAT = "saywhere-learning-1"
 LARGEST = 10_000_000  # bytes of a record

@@ -1,19 +1,18 @@
-"""How a description's numbers are written as JSON and read back."""
+"""How the parts of a description are written as JSON and read back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from operator import index
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from captioner.branches import Branch
+from captioner.caption import Caption, Floats
 from captioner.errors import RecordError
 from captioner.glimpses import Alternatives, Glimpses
-
-Floats = NDArray[np.float32]
 
 
 class MapTable:
@@ -48,6 +47,32 @@ def pick_maps(maps: Floats, places: Sequence[int]) -> Floats:
         raise RecordError(f"expected maps out of {len(maps)}, got {places}")
     picked: Floats = maps[np.fromiter(map(index, places), np.int64)]
     return picked
+
+
+def caption_to_record(caption: Caption, table: MapTable) -> dict[str, Any]:
+    """What can be written as JSON; the maps go to the table."""
+    record = {item.name: getattr(caption, item.name) for item in fields(caption)}
+    return {
+        **record,
+        "log_probs": rounded(caption.log_probs),
+        "attention": table.places(caption.attention),
+        "gate": rounded(caption.gate),
+        "alternatives": write_alternatives(caption.alternatives),
+    }
+
+
+def caption_from_record(record: Mapping[str, Any], maps: Floats) -> Caption:
+    """What `caption_to_record` was given; maps is the table (M, H, W)."""
+    return Caption(
+        words=tuple(str(word) for word in record["words"]),
+        log_probs=floats(record["log_probs"]),
+        end_log_prob=None if record["end_log_prob"] is None else float(record["end_log_prob"]),
+        attention=pick_maps(maps, record["attention"]),
+        gate=floats(record["gate"]),
+        alternatives=read_alternatives(record["alternatives"]),
+        score=float(record["score"]),
+        finished=bool(record["finished"]),
+    )
 
 
 def glimpses_to_record(glimpses: Glimpses[str], table: MapTable) -> dict[str, Any]:

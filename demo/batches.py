@@ -7,15 +7,15 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from captioner.errors import PhotoError
+from captioner.errors import CaptionerError, PhotoError
 from captioner.serving.client import RemoteCaptioner
 from demo.grids import GridCache
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from captioner.caption import Description
     from captioner.captioner import Captioner
+    from captioner.description import Description
     from captioner.search_options import SearchOptions
 
 LOG = logging.getLogger(__name__)
@@ -76,7 +76,8 @@ def batch_limit(captioner: Captioner) -> int:
 
 
 def describe_batch(captioner: Captioner, tasks: Sequence[PhotoTask], grids: GridCache) -> list[Any]:
-    """The finished result of each task; in the place of a photo that cannot be used, its PhotoError.
+    """The finished result of each task; in the place of a photo that cannot be used, or that a service does not
+    describe, the CaptionerError that says why.
 
     Args:
         captioner: who describes.
@@ -86,26 +87,30 @@ def describe_batch(captioner: Captioner, tasks: Sequence[PhotoTask], grids: Grid
     Raises:
         CaptionerError: the model's own, about all of them.
     """
-    results: list[Any] = [_opened(task) for task in tasks]
-    batch = [Opened(task, photo) for task, photo in zip(tasks, results, strict=True) if not _refused(photo)]
-    if not batch:
-        return results
-    seen = iter(describe_within_memory(captioner, batch, grids))
-    return [
-        photo if _refused(photo) else task.finish(captioner, photo, next(seen))
-        for task, photo in zip(tasks, results, strict=True)
-    ]
+    opened = [_open(task) for task in tasks]
+    batch = [one for one in opened if isinstance(one, Opened)]
+    found = iter(_look(captioner, batch, grids) if batch else ())
+    return [_finish(captioner, one, next(found)) if isinstance(one, Opened) else one for one in opened]
 
 
-def _opened(task: PhotoTask) -> Image.Image | PhotoError:
+def _open(task: PhotoTask) -> Opened | PhotoError:
     try:
-        return task.photo()
+        return Opened(task, task.photo())
     except PhotoError as problem:
         return problem
 
 
-def _refused(photo: object) -> bool:
-    return isinstance(photo, PhotoError)
+def _look(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> Sequence[Seen | CaptionerError]:
+    """What is said of each photo; a service may refuse one, or not answer for one, and describe the others."""
+    if not isinstance(captioner, RemoteCaptioner):
+        return describe_within_memory(captioner, batch, grids)
+    task, photos = batch[0].task, [opened.photo for opened in batch]
+    answers = captioner.describe_each(photos, task.options, task.prefix)
+    return [answer if isinstance(answer, CaptionerError) else Seen(answer) for answer in answers]
+
+
+def _finish(captioner: Captioner, opened: Opened, found: Seen | CaptionerError) -> Any:
+    return found if isinstance(found, CaptionerError) else opened.task.finish(captioner, opened.photo, found)
 
 
 def describe_within_memory(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> list[Seen]:
@@ -137,8 +142,6 @@ def _describe(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -
     task, photos = batch[0].task, [opened.photo for opened in batch]
     if task.lent and isinstance(captioner, LentCaptioner):
         return [Seen(*captioner.look(photo, task.options, task.prefix)) for photo in photos]
-    if isinstance(captioner, RemoteCaptioner):
-        return [Seen(found) for found in captioner.describe_many(photos, task.options, task.prefix)]
     captioner.known_ids(task.prefix)  # a wrong word is told before the photos are looked at
     grid = grids.find_all(captioner, [opened.task.content for opened in batch], photos)
     return [Seen(found) for found in captioner.search(grid, task.options, task.prefix)]

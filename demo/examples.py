@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from captioner.caption import Description
+from captioner.description import Description
 from captioner.photo import open_photo
 from demo.view import build_view
 from demo.view_types import ResultView

@@ -246,7 +246,9 @@ def _wire(scheduler: Scheduler, photo: Any, picker: Any) -> None:
             progress((ahead, None), unit="ahead")
 
         # As text: Gradio walks through every number of anything else, twice.
-        return write_json(view_photo(scheduler, uploads, upload, Asker(session=request.session_hash, told=tell))).decode()
+        return write_json(
+            view_photo(scheduler, uploads, upload, Asker(session=request.session_hash, told=tell))
+        ).decode()
 
     picker.pick(outputs=photo, js=TAKE_PICKED, api_visibility="private")
     photo.change(inputs=photo, js=HEAR_PHOTO, api_visibility="private")

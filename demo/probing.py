@@ -21,8 +21,8 @@ from demo.view import DEFAULT_WIDTH, build_view
 from demo.view_types import ResultView
 
 if TYPE_CHECKING:
-    from captioner.caption import Description
     from captioner.captioner import Captioner
+    from captioner.description import Description
     from captioner.encoder import FeatureGrid
 
 Question = Mapping[str, Any]

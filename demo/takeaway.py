@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeGuard
 
 import numpy as np
 
-from captioner.caption import RECORD_FORMAT, Caption, Description
+from captioner.caption import Caption
+from captioner.description import RECORD_FORMAT, Description
 from captioner.errors import PhotoError, RecordError, SearchError
 from captioner.records import floats
 from captioner.search_options import MAX_WIDTH, SearchOptions

@@ -11,7 +11,8 @@ import math
 import numpy as np
 from PIL import Image
 
-from captioner.caption import Caption, Description, effective_cells
+from captioner.caption import Caption, effective_cells
+from captioner.description import Description
 from captioner.glimpses import Alternatives, Glimpses
 from captioner.overlay import Floats, Projection, cell_projection, native_projection, palette, smooth_projection
 from captioner.search_options import DEFAULT_PRESET, SearchOptions

@@ -15,9 +15,10 @@ from typing import TypeAlias
 import torch
 from PIL import Image
 
-from captioner.caption import Description, Floats
+from captioner.caption import Floats
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, load_checkpoint
+from captioner.description import Description
 from captioner.errors import CheckpointError
 from captioner.photo import prepare_photo
 from captioner.search_options import SearchOptions

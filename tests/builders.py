@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from captioner.caption import Caption, Description
+from captioner.caption import Caption
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, ModelCard
-from captioner.decoder import AttentionDecoder, DecoderOptions
+from captioner.decoder import AttentionDecoder
+from captioner.decoder_options import DecoderOptions
+from captioner.description import Description
 from captioner.encoder import Encoder, EncoderOptions, FeatureGrid
 from captioner.photo import PhotoSettings
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,16 +10,22 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from captioner.caption import Description
+from PIL import Image
+
+from captioner.description import Description
 from captioner.serving.contract import Asked
 from captioner.serving.describing import Describer
 
-DIE, CUT, ANSWER, NONSENSE, ELSEWHERE = "die", "cut", "answer", "nonsense", "elsewhere"
+DIE, CUT, ANSWER, NONSENSE, ELSEWHERE, SILENCE = "die", "cut", "answer", "nonsense", "elsewhere", "silence"
 Behaviour = str | tuple[int, str]  # one of these, or a status and its sentence
 
 
 class StandIn(ThreadingHTTPServer):
-    """Answers with a describer; each request takes the next behaviour of the script, after its end ANSWER."""
+    """Answers with a describer; each request takes the next behaviour of the script, after its end ANSWER.
+
+    Attributes:
+        colours: what is answered to every photo of one colour, whichever request comes first.
+    """
 
     daemon_threads = True
     block_on_close = False
@@ -29,6 +36,8 @@ class StandIn(ThreadingHTTPServer):
         self.script = list(script)
         self.seen: list[tuple[str, str, int]] = []  # method, path, bytes of the body
         self.lock = threading.Lock()
+        self.colours: dict[str, Behaviour] = {}
+        self.closing = threading.Event()
 
     @property
     def url(self) -> str:
@@ -47,8 +56,11 @@ class Handler(BaseHTTPRequestHandler):
     def take(self, body: bytes) -> None:
         with self.server.lock:
             self.server.seen.append((self.command, self.path, len(body)))
-            behaviour = self.server.script.pop(0) if self.server.script else ANSWER
+            behaviour = self.server.script.pop(0) if self.server.script else self.of_colour(body)
         self.close_connection = True
+        if behaviour == SILENCE:
+            self.server.closing.wait()
+            return
         if behaviour == DIE:
             return
         if behaviour == ELSEWHERE:
@@ -61,6 +73,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content[:10] if behaviour == CUT else content)
+
+    def of_colour(self, body: bytes) -> Behaviour:
+        if not self.server.colours or not body:
+            return ANSWER
+        with Image.open(io.BytesIO(body)) as photo:
+            red, green, blue = photo.convert("RGB").resize((1, 1)).tobytes()
+        return self.server.colours.get(f"#{red:02x}{green:02x}{blue:02x}", ANSWER)
 
     def content(self, behaviour: Behaviour, body: bytes) -> tuple[int, bytes]:
         if isinstance(behaviour, tuple):
@@ -88,6 +107,7 @@ def stand_in(describer: Describer, script: Sequence[Behaviour] = ()) -> Iterator
     try:
         yield server
     finally:
+        server.closing.set()
         server.shutdown()
         thread.join()
         server.server_close()

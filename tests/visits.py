@@ -16,9 +16,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from builders import caption
 from captioner.beam_search import SearchOptions
-from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import ModelCard
+from captioner.description import Description
 from captioner.encoder import FeatureGrid
 from captioner.errors import EncoderError
 from captioner.photo import PhotoSettings

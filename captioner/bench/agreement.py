@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from captioner.caption import Caption, Description
+from captioner.caption import Caption
+from captioner.description import Description
 from captioner.errors import DataError
 
 SAME_WORDS = 0.99  # share of photos whose best captions must be the same for a faster way to be called as good

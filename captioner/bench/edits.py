@@ -16,9 +16,9 @@ import numpy as np
 
 from captioner.bench.shares import Share, measure_shares
 from captioner.bench.task import Task
-from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint
+from captioner.description import Description
 from captioner.gaze import Gaze
 from captioner.photo import open_photo
 from captioner.search_options import SearchOptions

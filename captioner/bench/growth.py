@@ -19,7 +19,8 @@ from captioner.bench.harness import timed
 from captioner.bench.task import Task
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, ModelCard
-from captioner.decoder import AttentionDecoder, DecoderOptions
+from captioner.decoder import AttentionDecoder
+from captioner.decoder_options import DecoderOptions
 from captioner.encoder import Encoder, EncoderOptions, FeatureGrid
 from captioner.errors import DataError
 from captioner.photo import PhotoSettings

@@ -14,7 +14,8 @@ from captioner.bench.models import END, PAD, START, word_map
 from captioner.bench.options import ModelSizes
 from captioner.bench.textbook import DecoderWithAttention
 from captioner.bench.textbook_training import SPREAD, Captions, tutorial_loss, tutorial_step
-from captioner.decoder import AttentionDecoder, DecoderOptions
+from captioner.decoder import AttentionDecoder
+from captioner.decoder_options import DecoderOptions
 from captioner.encoder import Encoder, EncoderOptions
 from captioner.training.model import TrainingModel
 from captioner.training.numerics import running_average

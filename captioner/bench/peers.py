@@ -18,9 +18,9 @@ from PIL import Image
 from captioner.bench.harness import Pair, compare_all
 from captioner.bench.report import Section
 from captioner.bench.task import Task
-from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint
+from captioner.description import Description
 from captioner.search_options import SearchOptions
 
 BEAM = 5

@@ -12,8 +12,8 @@ from PIL import Image
 
 from captioner.bench.agreement import SAME_WORDS, Agreement, Tally
 from captioner.bench.harness import Comparison
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.errors import DataError
 from captioner.photo import open_photo
 from captioner.search_options import SearchOptions

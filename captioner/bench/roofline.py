@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from captioner.bench.harness import timed
 from captioner.bench.options import BenchOptions
 from captioner.captioner import Captioner
-from captioner.decoder import DecoderOptions
+from captioner.decoder_options import DecoderOptions
 from captioner.errors import DataError
 from captioner.photo import prepare_photo
 from captioner.search_options import SearchOptions

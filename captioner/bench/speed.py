@@ -10,7 +10,7 @@ from captioner.bench.harness import Pair
 from captioner.bench.models import END, START, Models, make_models, word_map
 from captioner.bench.options import BenchOptions
 from captioner.bench.textbook import MAX_STEPS, Told, tutorial_captions
-from captioner.caption import Description
+from captioner.description import Description
 from captioner.search_options import SearchOptions
 
 SHORT = 12  # words, about what captions of photos have

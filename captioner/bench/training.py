@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from captioner.attention import compare
 from captioner.bench.harness import Comparisons, Pair, compare_all
 from captioner.bench.lesson import NEAR, PHOTOS, ROWS, Learnt, OurStep, TextbookStep, make_lesson
 from captioner.bench.options import BenchOptions
 from captioner.bench.task import Task
-from captioner.decoder import compare
 from captioner.training.comparison import make_comparison
 from captioner.training.numerics import bfloat16_pays
 

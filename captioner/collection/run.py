@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from captioner.caption import Caption, Description
+from captioner.caption import Caption
 from captioner.captioner import Captioner
 from captioner.collection.lines import LineFile
 from captioner.collection.options import CollectionOptions, Tally
 from captioner.collection.parquet import ENDING, ParquetFolder
 from captioner.collection.reading import Read, plain, read_ahead
 from captioner.collection.writing import Line, Store, Writer
+from captioner.description import Description
 from captioner.errors import PhotoError
 
 

@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
     entries = tuple(dict.fromkeys(part.strip() for part in options.entries.split(",") if part.strip()))
     asked = BenchOptions(entries, options.rounds, options.device, photos=_photos(options))
     from captioner.bench.run import bench
-    from captioner.caption import write_whole
     from captioner.checkpoint import default_checkpoint
     from captioner.photo import open_photo
+    from captioner.whole_file import write_whole
 
     photo = open_photo(options.photo or default_checkpoint().parent / "examples" / "astronaut.jpg")
     report = bench(asked, photo, lambda name: print(f"measuring: {name}", file=sys.stderr, flush=True))

@@ -9,16 +9,16 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from captioner.caption import write_whole
 from captioner.commands.model_flags import add_model_flags, load_model, portable
 from captioner.errors import PhotoError, SearchError
 from captioner.search_options import PRESETS, SearchOptions
 from captioner.vocabulary import tokenize
+from captioner.whole_file import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from captioner.caption import Description
+    from captioner.description import Description
 
 DESCRIPTION = """\
 Caption photos. Each gets a table of its alternatives, best first: rank, score, probability, words.

@@ -42,9 +42,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Probe and print; returns the exit code."""
-    from captioner.caption import write_whole
     from captioner.training.data import load_data
     from captioner.training.probing import probe
+    from captioner.whole_file import write_whole
 
     if options.limit is not None and options.limit < 1:
         raise DataError(f"expected a limit of 1 photo or more, got {options.limit}")

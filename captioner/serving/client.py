@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 
 from PIL import Image
 
-from captioner.caption import Description
+from captioner.description import Description
 from captioner.errors import CaptionerError, PhotoError, RecordError, SearchError, ServingError
 from captioner.photo import PhotoSettings, reduce_photo
 from captioner.search_options import SearchOptions
@@ -152,12 +152,24 @@ class RemoteCaptioner:
             self._info = self._ask_info()
         return description
 
-    def describe_many(
+    def describe_each(
         self, photos: Sequence[Image.Image], options: SearchOptions | None = None, prefix: Sequence[str] = ()
-    ) -> tuple[Description, ...]:
-        """Several photos, asked about side by side: the service has replicas and makes batches of its own."""
+    ) -> tuple[Description | CaptionerError, ...]:
+        """Several photos, asked about side by side: the service has replicas and makes batches of its own.
+
+        Returns:
+            for each photo its description, or the error that `describe` would have raised: what is wrong with one, or
+            never answered, does not touch the others.
+        """
+
+        def describe(photo: Image.Image) -> Description | CaptionerError:
+            try:
+                return self.describe(photo, options, prefix)
+            except CaptionerError as problem:
+                return problem
+
         with ThreadPoolExecutor(self.batch_limit) as pool:
-            return tuple(pool.map(lambda photo: self.describe(photo, options, prefix), photos))
+            return tuple(pool.map(describe, photos))
 
     def encode(self, *_: object) -> NoReturn:
         """Grids stay where the model is.

@@ -15,8 +15,8 @@ from ray import serve
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.errors import PhotoError, SearchError
 from captioner.hub import locate, read_source
 from captioner.serving.contract import BAD_OPTIONS, BAD_PHOTO, FAULT, MAX_PHOTO, NOT_FOUND, TOO_LARGE, Asked

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.encoder import FeatureGrid
 from captioner.errors import SearchError, ServingError
 from captioner.photo import open_photo, prepare_photo

@@ -8,8 +8,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from captioner.caption import write_whole
 from captioner.training.grounding import SOURCES, GroundingReport
+from captioner.whole_file import write_whole
 
 COLOURS = ("#c2410c", "#fdba74", "#d6d3d1", "#a8a29e", "#57534e")  # the model warm, the baselines grey
 BAR = 0.16  # of the room between two types

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from captioner.attention_health import AttentionHealth
-from captioner.caption import write_whole
 from captioner.training.grounding import GroundingReport
 from captioner.training.localisation import Localisation
 from captioner.training.objects import ObjectReport
 from captioner.training.scoring import TABLE_HEADER, CaptionScores
+from captioner.whole_file import write_whole
 
 OBJECT_HEADER = "named  CHAIRi  CHAIRs  says dog"
 LOCALISATION_HEADER = "F1_all  F1_loc   pooled: F1_all  F1_loc  centre    words said  named  pointed"

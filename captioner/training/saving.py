@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import torch
 
+from captioner.attention import compare
 from captioner.checkpoint import Checkpoint, ModelCard, save_checkpoint
-from captioner.decoder import compare
 from captioner.errors import DataError
 from captioner.training.material import Material, provenance
 from captioner.training.model import TrainingModel

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from captioner.checkpoint import load_checkpoint
-from captioner.decoder import AttentionDecoder, DecoderOptions
+from captioner.decoder import AttentionDecoder
+from captioner.decoder_options import DecoderOptions
 from captioner.encoder import Encoder
 from captioner.errors import VocabularyError
 from captioner.photo import PhotoSettings

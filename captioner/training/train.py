@@ -6,7 +6,6 @@ import json
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -21,24 +20,17 @@ from captioner.learning import Learning
 from captioner.training.batches import Batch, hide_words
 from captioner.training.comparison import make_comparison
 from captioner.training.curve import draw_curve
+from captioner.training.epoch_losses import EpochLosses
 from captioner.training.material import make_material
 from captioner.training.model import Losses, TrainingModel
 from captioner.training.numerics import bfloat16_pays, running_average
+from captioner.training.optimizer import make_optimizer
 from captioner.training.options import TrainOptions
 from captioner.training.reward import CiderReward
 from captioner.training.saving import Part, Progress, RunState, make_checkpoint, write_epoch
 from captioner.training.self_critical import advantages, sample_captions, sampled_batch, score_samples
 from captioner.training.validation import validate
 from captioner.training.watching import Watcher
-
-
-class EpochLosses(NamedTuple):
-    """Means over the steps of an epoch: nats per word, minus the log of the attention mass inside the boxes, and the
-    CIDEr-D of sampled captions, 0 without any."""
-
-    words: float
-    pointing: float
-    reward: float = 0.0
 
 
 class Run:
@@ -62,7 +54,8 @@ class Run:
             options.doubly_stochastic,
             options.pointing,
         )
-        self.optimizer, self.scheduler = self._optimizer()
+        steps = self.material.batches.steps // self.accelerator.num_processes * options.epochs
+        self.optimizer, self.scheduler = make_optimizer(self.model, options, self.source.stage, steps)
         self.average = AveragedModel(self.model, multi_avg_fn=running_average(options.average))
         self.model.decoder.attention.compare = make_comparison(options.compile)
         self.average.to(self.accelerator.device)
@@ -102,19 +95,6 @@ class Run:
             self._save_state()
         return self.progress
 
-    def _optimizer(self) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-        options, model = self.options, self.model
-        tuned = model.encoder.trainable_parameters(self.source.stage, options.tune_depthwise)
-        groups = [{"params": list(model.decoder.parameters()), "lr": options.learning_rate}]
-        if tuned:
-            groups.append({"params": tuned, "lr": options.encoder_learning_rate})
-        optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
-        steps = self.material.batches.steps // self.accelerator.num_processes * options.epochs
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, [float(group["lr"]) for group in optimizer.param_groups], total_steps=steps + 1, pct_start=0.1
-        )
-        return optimizer, scheduler
-
     def _epoch(self) -> EpochLosses:
         """One pass; returns what the losses were on average."""
         options, progress = self.options, self.progress
@@ -140,8 +120,7 @@ class Run:
             self._watch(nats, ends=number + 1 == len(steps))
             if time.monotonic() - self.saved_at > options.save_minutes * 60:
                 self._save_state()
-        losses = losses or [EpochLosses(0.0, 0.0)]  # the run was stopped between the last step and validation
-        return EpochLosses(*(sum(column) / len(losses) for column in zip(*losses, strict=True)))
+        return EpochLosses.mean(losses)
 
     def _step(self, batches: tuple[Batch, ...], number: int) -> EpochLosses:
         """One step of the optimiser, on the gradients of all its batches, each by its share of the words' weights."""
@@ -221,9 +200,7 @@ class Run:
         validation = validate(captioner, self.source, self.material.examples, self.accelerator.device)
         record = {
             "epoch": self.progress.epoch + 1,
-            "train_nats": losses.words,
-            "train_pointing": losses.pointing,
-            "train_reward": losses.reward,
+            **losses.record(),
             "seconds": round(seconds),
             **validation.record(),
         }

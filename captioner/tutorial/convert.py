@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from captioner.checkpoint import Checkpoint, ModelCard
-from captioner.decoder import AttentionDecoder, DecoderOptions
+from captioner.decoder import AttentionDecoder
+from captioner.decoder_options import DecoderOptions
 from captioner.encoder import RESNET_BLOCKS, Encoder, EncoderOptions
 from captioner.errors import CaptionerError, CheckpointError
 from captioner.photo import PhotoSettings

@@ -1,4 +1,4 @@
-// The result on show as the record that captioner/caption.py reads: what `Description.load` opens, with the photo and
+// The result on show as the record that captioner/description.py reads: what `Description.load` opens, with the photo and
 // what the page adds to it under keys of their own. Numbers have the digits the page has.
 
 const RECORD_FORMAT = "saywhere-description-2";

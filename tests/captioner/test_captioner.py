@@ -16,9 +16,10 @@ from torch import nn
 from builders import WORDS, photo, tiny_checkpoint, tiny_decoder, tiny_grid
 from captioner.beam_search import SearchOptions
 from captioner.branches import Branch
-from captioner.caption import Caption, Description
+from captioner.caption import Caption
 from captioner.captioner import Captioner
 from captioner.checkpoint import Checkpoint, save_checkpoint
+from captioner.description import Description
 from captioner.encoder import FeatureGrid
 from captioner.errors import CheckpointError, PhotoError, SearchError
 from captioner.photo import prepare_photo

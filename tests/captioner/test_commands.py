@@ -13,8 +13,8 @@ from PIL import Image
 
 from builders import photo, tiny_checkpoint
 from captioner.__main__ import main
-from captioner.caption import Description
 from captioner.checkpoint import save_checkpoint
+from captioner.description import Description
 
 ROOT = Path(__file__).parents[2]
 

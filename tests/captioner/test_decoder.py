@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from builders import tiny_decoder, tiny_grid
-from captioner.decoder import AttentionDecoder, DecoderOptions, DecoderStep
+from captioner.decoder import AttentionDecoder, DecoderStep
+from captioner.decoder_options import DecoderOptions
 from captioner.encoder import FeatureGrid
 from captioner.errors import DecoderError
 
@@ -295,25 +296,6 @@ def test_word_layers_start_as_the_tutorials_do() -> None:
     assert not decoder.output.bias.any()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"vocabulary_size": 0}, "vocabulary_size of 1 or more, got 0"),
-        ({"annotation_dim": -1}, "annotation_dim of 1 or more, got -1"),
-        ({"embedding_dim": 0}, "embedding_dim of 1 or more, got 0"),
-        ({"hidden_dim": 0}, "hidden_dim of 1 or more, got 0"),
-        ({"attention_dim": 0}, "attention_dim of 1 or more, got 0"),
-        ({"dropout": 1.0}, "dropout of 0 to below 1, got 1.0"),
-        ({"dropout": -0.1}, "dropout of 0 to below 1, got -0.1"),
-        ({"dropout": math.nan}, "dropout of 0 to below 1, got nan"),
-        ({"tied_embeddings": True}, "deep_output together with tied_embeddings"),
-    ],
-)
-def test_options_that_do_not_fit(options: dict[str, float], message: str) -> None:
-    with pytest.raises(DecoderError, match=message):
-        DecoderOptions(**{"vocabulary_size": 16, "annotation_dim": 6, **options})  # type: ignore[arg-type]
-
-
 def test_a_grid_of_another_encoder_is_an_error() -> None:
     with pytest.raises(DecoderError, match="annotations of 6 channels, got 7"):
         tiny_decoder().start(tiny_grid(channels=7))
@@ -334,9 +316,3 @@ def test_a_grid_of_another_encoder_is_an_error() -> None:
 def test_captions_that_cannot_be_taught(tokens: Tensor, lengths: list[list[int]], message: str) -> None:
     with pytest.raises(DecoderError, match=message):
         tiny_decoder().teach(tiny_grid(), tokens.long(), torch.tensor(lengths, dtype=torch.int64))
-
-
-@pytest.mark.parametrize("ours", [False, True])
-def test_weights_are_counted_without_a_decoder(ours: bool) -> None:
-    decoder = tiny_decoder(ours=ours)
-    assert decoder.options.count_weights() == sum(tensor.numel() for tensor in decoder.state_dict().values())

@@ -10,9 +10,9 @@ import torch
 
 from builders import photo, tiny_checkpoint, tiny_grid
 from captioner.beam_search import SearchOptions
-from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import load_checkpoint, save_checkpoint
+from captioner.description import Description
 from captioner.errors import CheckpointError, RecordError
 from captioner.familiarity import Familiarity, fit_familiarity, summarise
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from builders import photo, tiny_captioner, tiny_decoder, tiny_grid
-from captioner.decoder import AttentionDecoder, DecoderOptions, DecoderStep
+from captioner.decoder import AttentionDecoder, DecoderStep
+from captioner.decoder_options import DecoderOptions
 from captioner.encoder import FeatureGrid
 from captioner.errors import DecoderError, SearchError
 from captioner.inside import Inside, LstmNumbers, look_inside

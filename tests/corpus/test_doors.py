@@ -14,9 +14,9 @@ from PIL import Image
 
 from builders import description
 from captioner.__main__ import main
-from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.commands import caption as caption_command
+from captioner.description import Description
 from captioner.errors import PhotoError
 from captioner.search_options import SearchOptions
 from corpus.cases import Case, Pixels, all_cases

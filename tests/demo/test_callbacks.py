@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from builders import photo, photo_bytes, tiny_captioner
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.encoder import FeatureGrid
 from captioner.errors import PhotoError, SearchError
 from captioner.search_options import SearchOptions

@@ -15,8 +15,8 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from builders import caption, photo_bytes
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.overlay import smooth_projection
 from captioner.search_options import SearchOptions
 from demo import text

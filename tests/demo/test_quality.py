@@ -12,9 +12,9 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page
 
 from builders import photo, photo_bytes
-from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint
+from captioner.description import Description
 from captioner.photo import open_photo
 from demo.examples import list_examples
 from demo.view import build_view

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from builders import photo
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.encoder import FeatureGrid
 from captioner.errors import PhotoError
 from captioner.interrupt import check_wanted

@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from builders import photo, photo_bytes
 from captioner.beam_search import SearchOptions
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.interrupt import check_wanted
 from demo import text
 from visits import GRADIO_WARNINGS, RED_DOG, ScriptedCaptioner, Watch, serve, visit

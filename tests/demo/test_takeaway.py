@@ -15,7 +15,7 @@ from PIL import Image, ImageSequence
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from builders import caption, photo, photo_bytes, tiny_captioner
-from captioner.caption import RECORD_FORMAT, Description
+from captioner.description import RECORD_FORMAT, Description
 from demo import text
 from demo.animation import SIDE, draw_frames
 from visits import GRADIO_WARNINGS, MARKUP, NASTY, RED_DOG, TWO_DOGS, ScriptedCaptioner, Watch, visit

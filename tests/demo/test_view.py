@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from builders import caption, description, photo
-from captioner.caption import Caption, Description
+from captioner.caption import Caption
+from captioner.description import Description
 from captioner.overlay import Floats, smooth_projection
 from demo.packing import LAYER_SIDE, PHOTO_SIDE, pack_fractions
 from demo.view import EVERYWHERE, build_problem, build_view

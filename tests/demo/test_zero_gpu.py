@@ -19,9 +19,9 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from builders import photo, photo_bytes, tiny_captioner, tiny_checkpoint
-from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import save_checkpoint
+from captioner.description import Description
 from captioner.errors import CheckpointError, SearchError
 from captioner.search_options import PRESETS, SearchOptions
 from demo import text

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from captioner.caption import Description
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint
+from captioner.description import Description
 from captioner.photo import open_photo, prepare_photo
 from captioner.search_options import SearchOptions
 

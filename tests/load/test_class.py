@@ -12,7 +12,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 
 from builders import tiny_captioner
-from load.class_at_once import Report, run_class
+from load.report import Report
+from load.school_class import run_class
 from visits import GRADIO_WARNINGS, serve
 
 pytestmark = GRADIO_WARNINGS

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from builders import tiny_decoder, tiny_grid
-from captioner.decoder import compare
+from captioner.attention import compare
 from captioner.training.comparison import Comparison, make_comparison, score_fused, score_tiles, spread_fused
 
 Compare = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -13,9 +13,10 @@ from PIL import Image
 
 from builders import caption, photo, tiny_captioner
 from captioner.beam_search import SearchOptions
-from captioner.caption import Caption, Description
+from captioner.caption import Caption
 from captioner.captioner import Captioner
 from captioner.checkpoint import ModelCard
+from captioner.description import Description
 from captioner.errors import CaptionerError, DataError, PhotoError, SearchError
 from captioner.training.data import CaptionData, Example
 from captioner.training.evaluate import EvaluateOptions, evaluate

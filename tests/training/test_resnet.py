@@ -21,10 +21,11 @@ from captioner.errors import EncoderError
 from captioner.photo import open_photo
 from captioner.search_options import SearchOptions
 from captioner.training import train as training
+from captioner.training.epoch_losses import EpochLosses
 from captioner.training.options import TrainOptions
 from captioner.training.pretrained import load_imagenet_weights
 from captioner.training.saving import Progress
-from captioner.training.train import EpochLosses, Run
+from captioner.training.train import Run
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
 

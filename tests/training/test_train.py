@@ -22,9 +22,10 @@ from captioner.errors import DataError
 from captioner.learning import Learning
 from captioner.photo import PhotoSettings, open_photo
 from captioner.training.data import load_data
+from captioner.training.epoch_losses import EpochLosses
 from captioner.training.options import TrainOptions
 from captioner.training.saving import Progress
-from captioner.training.train import EpochLosses, Run, train
+from captioner.training.train import Run, train
 from captioner.training.watching import WatchOptions
 
 ROOT = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from captioner.attention import compare
 from captioner.bench import lesson, training
 from captioner.bench.harness import Comparison, Comparisons
 from captioner.bench.lesson import Learnt, OurStep, TextbookStep, make_lesson
@@ -17,7 +18,6 @@ from captioner.bench.models import END, PAD, START, word_map
 from captioner.bench.options import BenchOptions, ModelSizes
 from captioner.bench.textbook_training import tutorial_loss
 from captioner.bench.training import Training, kept_bytes, training_pairs
-from captioner.decoder import compare
 from captioner.training.comparison import make_comparison
 
 SMALL = ModelSizes(words=60, decoder=24, width=2)

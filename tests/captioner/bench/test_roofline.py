@@ -21,7 +21,7 @@ from captioner.bench.roofline import (
 )
 from captioner.captioner import Captioner
 from captioner.checkpoint import default_checkpoint, load_checkpoint
-from captioner.decoder import DecoderOptions
+from captioner.decoder_options import DecoderOptions
 from captioner.encoder import Encoder, EncoderOptions
 from captioner.errors import DataError
 

@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from builders import photo, tiny_captioner, tiny_checkpoint
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.errors import CaptionerError, PhotoError, SearchError, ServingError
 from captioner.search_options import SearchOptions
+from captioner.serving import client
 from captioner.serving.client import Backend, Patience, RemoteCaptioner
 from captioner.serving.describing import Describer
-from stand_in_service import ANSWER, CUT, DIE, ELSEWHERE, NONSENSE, StandIn, stand_in
+from stand_in_service import ANSWER, CUT, DIE, ELSEWHERE, NONSENSE, SILENCE, Behaviour, StandIn, stand_in
 
 QUICK = Patience(attempts=4, first=0.001, longest=0.002, timeout=20, total=20)
 WIDTHS = SearchOptions(widths=(1, 3))
@@ -75,6 +78,60 @@ def test_many_at_once_lose_nothing_where_every_third_is_cut_off(service: StandIn
     with ThreadPoolExecutor(6) as pool:
         told = list(pool.map(lambda seed: remote.describe(photo(seed=seed), WIDTHS), range(18)))
     assert len(told) == 18
+
+
+RED, GREEN, BLUE = "#ff0000", "#008000", "#0000ff"
+THREE = [Image.new("RGB", (90, 60), colour) for colour in (RED, GREEN, BLUE)]
+
+
+def test_each_is_described_as_it_would_be_alone(captioner: Captioner, service: StandIn) -> None:
+    photos = [photo(seed=seed) for seed in range(3)]
+    told = RemoteCaptioner(Backend(service.url), QUICK).describe_each(photos, WIDTHS, ("a",))
+    for image, description in zip(photos, told, strict=True):
+        assert isinstance(description, Description)
+        assert description.at_width(3)[0].words == captioner.describe(image, WIDTHS, ("a",)).at_width(3)[0].words
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "sentence"),
+    [
+        ((422, "No photo at all."), PhotoError, "No photo at all."),
+        ((400, "Not that."), SearchError, "Not that."),
+        ((503, "busy"), ServingError, client.NO_ANSWER),
+        (DIE, ServingError, client.NO_ANSWER),
+    ],
+)
+def test_what_befalls_one_photo_is_in_its_place_alone(
+    service: StandIn, behaviour: Behaviour, kind: type[CaptionerError], sentence: str
+) -> None:
+    service.colours[GREEN] = behaviour
+    first, second, third = RemoteCaptioner(Backend(service.url), QUICK).describe_each(THREE, WIDTHS)
+    assert isinstance(first, Description)
+    assert isinstance(third, Description)
+    assert (type(second), str(second)) == (kind, sentence)
+
+
+def test_a_photo_that_is_never_answered_is_in_its_place_alone(service: StandIn) -> None:
+    service.colours[RED] = SILENCE
+    remote = RemoteCaptioner(Backend(service.url), replace(QUICK, attempts=2, timeout=1))
+    first, *others = remote.describe_each(THREE, WIDTHS)
+    assert (type(first), str(first)) == (ServingError, client.NO_ANSWER)
+    assert all(isinstance(other, Description) for other in others)
+
+
+def test_a_service_that_is_gone_is_told_of_every_photo(service: StandIn) -> None:
+    remote = RemoteCaptioner(Backend(service.url), QUICK)
+    service.script = [DIE] * (QUICK.attempts * len(THREE))
+    told = remote.describe_each(THREE, WIDTHS)
+    assert [(type(one), str(one)) for one in told] == [(ServingError, client.NO_ANSWER)] * len(THREE)
+
+
+def test_what_cannot_be_sent_keeps_its_place_too(service: StandIn) -> None:
+    grey = photo().convert("L")
+    first, second = RemoteCaptioner(Backend(service.url), QUICK).describe_each([grey, photo()], WIDTHS)
+    assert isinstance(first, PhotoError)
+    assert isinstance(second, Description)
+    assert RemoteCaptioner(Backend(service.url), QUICK).describe_each([], WIDTHS) == ()
 
 
 def test_nobody_there_is_one_sentence_in_the_end(service: StandIn) -> None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from builders import photo, photo_bytes, tiny_captioner
-from captioner.caption import Description
 from captioner.captioner import Captioner
+from captioner.description import Description
 from captioner.errors import PhotoError, SearchError, ServingError
 from captioner.search_options import SearchOptions
 from captioner.self_test import SelfTest

@@ -57,12 +57,15 @@ def test_a_stream_that_says_so_and_then_fails_ends_like_any_other() -> None:
         await send({"type": "http.response.body", "body": b"no such session", "more_body": True})
         raise RuntimeError("Caught handled exception, but response already started.") from HTTPException(404)
 
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
     async def send(message: Message) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/queue/data/", "query_string": b"session_hash=abc"}
     left: list[str] = []
-    asyncio.run(Leaving(stream, left.append)(scope, send, send))
+    asyncio.run(Leaving(stream, left.append)(scope, receive, send))
     assert [message.get("more_body", False) for message in sent] == [False, True, False]
     assert left == ["abc"]
 
@@ -75,9 +78,12 @@ def test_any_other_fault_of_a_stream_is_not_hidden(begun: bool) -> None:
             raise RuntimeError("a fault")
         raise RuntimeError("before anything was said") from HTTPException(404)
 
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
     async def send(message: Message) -> None:
         pass
 
     scope = {"type": "http", "method": "GET", "path": "/queue/data", "query_string": b"session_hash=abc"}
     with pytest.raises(RuntimeError):
-        asyncio.run(Leaving(stream, lambda session: None)(scope, send, send))
+        asyncio.run(Leaving(stream, lambda session: None)(scope, receive, send))
