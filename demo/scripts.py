@@ -89,8 +89,8 @@ STYLE_FILES = (
     "room",
 )  # .css
 
-# Runs the viewer's scripts and CONNECT_VIEWER once. They are not the component's own script, because Gradio searches that
-# for names of events, again for every visitor and photo.
+# Runs the viewer's scripts and CONNECT_VIEWER once. They are not the component's own script, because Gradio searches
+# that for names of events, again for every visitor and photo.
 RUN_KIT = """
 new Function("element", "props", "server", props.kit.script + props.connect)(element, props, server);
 """
