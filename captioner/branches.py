@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,14 @@ class SearchedTree(Sequence[Branch]):
         self.columns = columns
         self._words = words
 
+    def fields(self) -> tuple[list[Any], ...]:
+        """Each field of the branches as a list, in the order of `Branch`."""
+        step, parent, tokens, *rest = self.columns.lists()
+        return step, parent, list(map(self._words.__getitem__, tokens)), *rest
+
     @cached_property
     def _branches(self) -> tuple[Branch, ...]:
-        step, parent, tokens, *rest = self.columns.lists()
-        words = map(self._words.__getitem__, tokens)
-        return tuple(map(Branch._make, zip(step, parent, words, *rest, strict=True)))
+        return tuple(map(Branch._make, zip(*self.fields(), strict=True)))
 
     def __len__(self) -> int:
         return len(self.columns.step)
@@ -67,6 +70,13 @@ class SearchedTree(Sequence[Branch]):
 
     def __reduce__(self) -> tuple[type[tuple[Branch, ...]], tuple[tuple[Branch, ...]]]:
         return tuple, (self._branches,)  # a copy elsewhere needs no vocabulary
+
+
+def fields_of(tree: Sequence[Branch]) -> tuple[list[Any], ...]:
+    """Each field of a tree's branches as a list, in the order of `Branch`."""
+    if isinstance(tree, SearchedTree):
+        return tree.fields()
+    return tuple([branch[place] for branch in tree] for place in range(len(Branch._fields)))
 
 
 def check_tree(tree: Sequence[Branch], glimpses: int) -> None:

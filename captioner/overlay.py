@@ -10,6 +10,7 @@ separable, so one pair of small matrices does it for every word at once, here an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from matplotlib import colormaps
@@ -27,6 +28,7 @@ SIGMA_CELLS = 8 / 24  # the tutorial's sigma of 8 pixels at 24 pixels a cell
 PEAK_SAMPLES = 8  # points a cell at which the highest smoothed weight is looked for
 COLOUR_MAP = "inferno"  # perceptually uniform
 COLOUR_RANGE = (0.30, 0.95)  # its near-black start would darken the photo, its near-white end reads as glare
+SHAPES_KEPT = 64  # matrices of about 40 kilobytes; photos have few shapes, and each takes milliseconds
 STRONGEST_ALPHA = 0.82  # the photo stays visible under the highest weight
 ALPHA_POWER = 0.7  # below 1, so that a thin spread still shows as a tint
 
@@ -68,8 +70,13 @@ class Projection:
 
     def highest(self, maps: Floats) -> float:
         """The largest weight the layers of these maps reach, looked for at `PEAK_SAMPLES` points a cell."""
+        return float(self.peaks(maps).max(initial=0.0))
+
+    def peaks(self, maps: Floats) -> Floats:
+        """(T,) the largest weight that the layer of each map (T, H, W) reaches; see `highest`."""
         sparse = Projection(_thin(self.rows), _thin(self.columns))
-        return float(sparse.apply(maps).max(initial=0.0))
+        largest: Floats = sparse.apply(maps).max(axis=(1, 2), initial=0.0)
+        return largest
 
 
 def smooth_projection(grid: tuple[int, int], size: tuple[int, int]) -> Projection:
@@ -158,13 +165,16 @@ def _laid_on(ground: Image.Image, layer: Bytes) -> Image.Image:
     return overlay
 
 
+@lru_cache(SHAPES_KEPT)
 def _smooth_matrix(cells: int, length: int) -> Floats:
     """(length, cells): what pyramid_expand's two operations make of each unit vector along one axis."""
     units = np.eye(cells)
     spread = resize(units, (length, cells), order=1, mode="reflect", anti_aliasing=False)  # type: ignore[no-untyped-call]
     sigma = (SIGMA_CELLS * length / cells, 0.0)  # pixels along the axis, nothing across the unit vectors
     blurred = gaussian(spread, sigma=sigma, mode="reflect")  # type: ignore[no-untyped-call]
-    return np.asarray(blurred, dtype=np.float32)
+    matrix = np.asarray(blurred, dtype=np.float32)
+    matrix.flags.writeable = False  # all who ask for this shape share it
+    return matrix
 
 
 def _cell_matrix(cells: int, length: int) -> Floats:

@@ -18,6 +18,7 @@ BOXES_FILE = Path(__file__).resolve().parent.parent / "assets" / "examples" / "b
 
 Box = list[float]  # left, top, right, bottom, each 0 to 1 of the photo's width or height
 Boxes = dict[str, list[Box]]  # word -> where it is in the photo
+Digest = tuple[tuple[int, int], str]  # a photo's size and a hash of its pixels
 
 
 def boxes_of(photo: Image.Image) -> Boxes:
@@ -29,7 +30,8 @@ def boxes_of(photo: Image.Image) -> Boxes:
     Raises:
         ValueError: the boxes' file holds something that is no box.
     """
-    return _known_boxes().get(_digest(photo), {})
+    known = _known_boxes()
+    return known.get(_digest(photo), {}) if photo.size in {size for size, _ in known} else {}
 
 
 def read_boxes(file: Path) -> dict[str, Boxes]:
@@ -58,10 +60,10 @@ def _checked(box: Any, place: str) -> Box:
 
 
 @cache  # opening five small photos once
-def _known_boxes() -> dict[str, Boxes]:
+def _known_boxes() -> dict[Digest, Boxes]:
     photos = ((BOXES_FILE.with_name(f"{name}.jpg"), boxes) for name, boxes in read_boxes(BOXES_FILE).items())
     return {_digest(open_photo(path)): boxes for path, boxes in photos if path.exists()}
 
 
-def _digest(photo: Image.Image) -> str:
-    return hashlib.sha256(repr(photo.size).encode() + photo.tobytes()).hexdigest()
+def _digest(photo: Image.Image) -> Digest:
+    return photo.size, hashlib.sha256(photo.tobytes()).hexdigest()

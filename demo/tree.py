@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-from captioner.branches import Branch
+import numpy as np
+
+from captioner.branches import Branch, fields_of
 from captioner.vocabulary import END
 
 FATE_LETTERS = {"given": "g", "kept": "k", "finished": "f", "pruned": "p", "cut": "c"}
@@ -48,12 +50,13 @@ def build_trees(trees: Mapping[int, Sequence[Branch]]) -> TreesView:
 
 
 def _tree_view(tree: Sequence[Branch], places: dict[str, int]) -> TreeView:
+    steps, parents, words, log_probs, _, _, fates, margins, glimpses = fields_of(tree)
     return {
-        "steps": [branch.step for branch in tree],
-        "parents": [branch.parent for branch in tree],
-        "words": [places.setdefault(branch.word, len(places)) for branch in tree],
-        "log_probs": [round(branch.log_prob, 3) for branch in tree],
-        "fates": "".join(FATE_LETTERS[branch.fate] for branch in tree),
-        "margins": [round(branch.margin, 3) for branch in tree],
-        "glimpses": [branch.glimpse for branch in tree],
+        "steps": steps,
+        "parents": parents,
+        "words": [places.setdefault(word, len(places)) for word in words],
+        "log_probs": np.round(log_probs, 3).tolist(),
+        "fates": "".join(map(FATE_LETTERS.__getitem__, fates)),
+        "margins": np.round(margins, 3).tolist(),
+        "glimpses": glimpses,
     }

@@ -6,26 +6,20 @@ colours up. A map that several captions share, as captions with the same beginni
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 from PIL import Image
 
-from captioner.caption import Caption, effective_cells
+from captioner.caption import Caption
 from captioner.description import Description
-from captioner.glimpses import Alternatives, Glimpses
-from captioner.overlay import Floats, Projection, cell_projection, native_projection, palette, smooth_projection
+from captioner.overlay import cell_projection, native_projection, palette, smooth_projection
 from captioner.search_options import DEFAULT_PRESET, SearchOptions
-from captioner.stretch import unstretch
-from captioner.vocabulary import END
 from demo.boxes import boxes_of
 from demo.first_word import first_word
+from demo.glimpse_view import MapStore, Tops, glimpse_views
 from demo.packing import LAYER_SIDE, pack_bytes, pack_fractions, pack_matrices, pack_photo, scaled
 from demo.tree import build_trees
-from demo.view_types import CaptionView, FaultView, GlimpseView, ProblemView, ResultView, WordView
+from demo.view_types import CaptionView, FaultView, ProblemView, ResultView, WordView
 
 DEFAULT_WIDTH = 5
-EVERYWHERE = 9  # place of a map that favours no ninth of the photo
 
 
 def build_problem(message: str) -> ProblemView:
@@ -68,9 +62,10 @@ def build_view(
     layer = scaled(photo.size, LAYER_SIDE)
     smooth, cells = smooth_projection(description.grid, layer), cell_projection(description.grid, layer)
     native = native_projection(description.grid, description.native, layer)
-    maps = _MapStore()
-    captions = [_caption_view(caption, maps, smooth, description.native) for caption in description.captions]
-    glimpses = _glimpse_views(description.glimpses, maps)
+    maps = MapStore()
+    captions = [_caption_words(caption, maps) for caption in description.captions]
+    tops = maps.tops(smooth, description.native)
+    glimpses = glimpse_views(description.glimpses, maps)
     peak = maps.peak()
     return {
         "kind": "result",
@@ -82,7 +77,7 @@ def build_view(
         "cells": pack_matrices(cells),
         "native_cells": pack_matrices(native) if description.native != description.grid else None,
         "palette": pack_bytes(palette()),
-        "captions": captions,
+        "captions": [_caption_view(*part, tops) for part in zip(description.captions, captions, strict=True)],
         "glimpses": glimpses,
         "trees": build_trees(description.trees),
         "normalisation": power,
@@ -100,86 +95,24 @@ def build_view(
     }
 
 
-class _MapStore:
-    """Distinct maps in the order they were first seen."""
-
-    def __init__(self) -> None:
-        self._maps: list[Floats] = []
-        self._places: dict[bytes, int] = {}
-
-    def place(self, attention: Floats) -> int:
-        key = attention.tobytes()
-        if key not in self._places:
-            self._places[key] = len(self._maps)
-            self._maps.append(attention)
-        return self._places[key]
-
-    def stacked(self) -> Floats:
-        return np.stack(self._maps) if self._maps else np.zeros((0, 1, 1), dtype=np.float32)
-
-    def peak(self) -> float:
-        return float(self.stacked().max(initial=0.0)) or 1.0
+def _caption_words(caption: Caption, maps: MapStore) -> list[WordView]:
+    said = zip(caption.words, caption.probabilities.tolist(), caption.log_probs.tolist(), strict=True)
+    return [
+        {**glimpse, "word": word, "probability": round(probability, 4), "log_prob": round(log_prob, 5)}
+        for glimpse, (word, probability, log_prob) in zip(glimpse_views(caption, maps), said, strict=True)
+    ]
 
 
-def _caption_view(caption: Caption, maps: _MapStore, smooth: Projection, native: tuple[int, int]) -> CaptionView:
-    cells = caption.effective_cells
+def _caption_view(caption: Caption, words: list[WordView], tops: Tops) -> CaptionView:
+    places = [word["map"] for word in words]
     return {
         "text": caption.text,
         "log_prob": round(caption.log_prob, 4),
         "tokens": len(caption.words) + caption.finished,
         "finished": caption.finished,
-        "words": [_word_view(caption, index, maps) for index in range(len(caption.words))],
-        "smooth": smooth.highest(caption.attention),
-        "cells": float(caption.attention.max(initial=0.0)),
-        "native": float(unstretch(caption.attention, native).max(initial=0.0)),
-        "first": first_word(caption.words, cells.tolist()),
+        "words": words,
+        "smooth": float(tops.smooth[places].max(initial=0.0)),
+        "cells": float(tops.cells[places].max(initial=0.0)),
+        "native": float(tops.native[places].max(initial=0.0)),
+        "first": first_word(caption.words, caption.effective_cells.tolist()),
     }
-
-
-def _word_view(caption: Caption, index: int, maps: _MapStore) -> WordView:
-    glimpse = _glimpse_view(
-        caption.attention[index],
-        float(caption.gate[index]),
-        float(caption.effective_cells[index]),
-        caption.alternatives[index],
-        maps,
-    )
-    return {
-        **glimpse,
-        "word": caption.words[index],
-        "probability": round(float(caption.probabilities[index]), 4),
-        "log_prob": round(float(caption.log_probs[index]), 5),
-    }
-
-
-def _glimpse_views(glimpses: Glimpses[str], maps: _MapStore) -> list[GlimpseView]:
-    if not len(glimpses):
-        return []
-    cells = effective_cells(glimpses.attention)
-    parts = zip(glimpses.attention, glimpses.gate.tolist(), cells.tolist(), glimpses.alternatives, strict=True)
-    return [_glimpse_view(*part, maps) for part in parts]
-
-
-def _glimpse_view(
-    attention: Floats, gate: float, cells: float, alternatives: Alternatives[str], maps: _MapStore
-) -> GlimpseView:
-    return {
-        "gate": round(gate, 4),
-        "cells": round(cells, 2),
-        "place": _place(attention, cells),
-        "map": maps.place(attention),
-        "rivals": [
-            {"word": "" if word == END else word, "probability": round(math.exp(log_prob), 4)}
-            for word, log_prob in alternatives
-        ],
-    }
-
-
-def _place(attention: Floats, effective_cells: float) -> int:
-    """The ninth of the photo with the most attention, 0 to 8 in reading order, or EVERYWHERE."""
-    if effective_cells > 0.8 * attention.size:
-        return EVERYWHERE
-    thirds = [np.arange(side) * 3 // side for side in attention.shape]
-    ninths = np.zeros(9)
-    np.add.at(ninths, thirds[0][:, None] * 3 + thirds[1][None, :], attention)
-    return int(ninths.argmax())

@@ -14,8 +14,9 @@ from builders import caption, description, photo
 from captioner.caption import Caption
 from captioner.description import Description
 from captioner.overlay import Floats, smooth_projection
+from demo.glimpse_view import EVERYWHERE
 from demo.packing import LAYER_SIDE, PHOTO_SIDE, pack_fractions
-from demo.view import EVERYWHERE, build_problem, build_view
+from demo.view import build_problem, build_view
 from demo.view_types import ResultView
 
 
