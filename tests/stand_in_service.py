@@ -13,7 +13,7 @@ from captioner.caption import Description
 from captioner.serving.contract import Asked
 from captioner.serving.describing import Describer
 
-DIE, CUT, ANSWER, NONSENSE, ELSEWHERE = "die", "cut", "answer", "nonsense", "elsewhere"
+DIE, CUT, ANSWER, NONSENSE, ELSEWHERE, WAIT = "die", "cut", "answer", "nonsense", "elsewhere", "wait"
 Behaviour = str | tuple[int, str]  # one of these, or a status and its sentence
 
 
@@ -23,12 +23,13 @@ class StandIn(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, describer: Describer, script: Sequence[Behaviour]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, describer: Describer, script: Sequence[Behaviour], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.describer = describer
         self.script = list(script)
         self.seen: list[tuple[str, str, int]] = []  # method, path, bytes of the body
         self.lock = threading.Lock()
+        self.waited, self.over = threading.Event(), threading.Event()  # a request of the behaviour WAIT; its end
 
     @property
     def url(self) -> str:
@@ -49,7 +50,10 @@ class Handler(BaseHTTPRequestHandler):
             self.server.seen.append((self.command, self.path, len(body)))
             behaviour = self.server.script.pop(0) if self.server.script else ANSWER
         self.close_connection = True
-        if behaviour == DIE:
+        if behaviour == WAIT:
+            self.server.waited.set()
+            self.server.over.wait(60)
+        if behaviour in (DIE, WAIT):
             return
         if behaviour == ELSEWHERE:
             self.send_response(302)
@@ -80,14 +84,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stand_in(describer: Describer, script: Sequence[Behaviour] = ()) -> Iterator[StandIn]:
+def stand_in(describer: Describer, script: Sequence[Behaviour] = (), port: int = 0) -> Iterator[StandIn]:
     """Served from a thread until the block is left."""
-    server = StandIn(describer, script)
+    server = StandIn(describer, script, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield server
     finally:
+        server.over.set()
         server.shutdown()
         thread.join()
         server.server_close()
