@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import MutableMapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, cast
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from captioner.hub import HubAddress, locate
 from demo.process_memory import settle_memory, spare_memory, uncollected
 from demo.server_options import ServerOptions, read_options
+from demo.upload_folder import make_folder
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -27,11 +27,11 @@ class UnusableAddressError(ValueError):
 def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -> None:
     """Before gradio is imported: nothing is reported, and nothing fetched but a checkpoint the operator named.
 
-    Uploaded photos go to a new folder that only this user may read, and that is deleted in the end; Gradio's own is one
-    for all programs and users of a machine.
+    Uploaded photos go to a new folder that only this user may read, and that is deleted in the end, or, where this
+    process is killed, by the next; Gradio's own is one for all programs and users of a machine.
     """
     if not environment.get("GRADIO_TEMP_DIR"):
-        folder = tempfile.mkdtemp(prefix="saywhere-")
+        folder = make_folder()
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         environment["GRADIO_TEMP_DIR"] = folder
     environment["GRADIO_ANALYTICS_ENABLED"] = "False"

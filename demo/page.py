@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from demo.api import publish_api
 from demo.callbacks import Asker, view_photo
 from demo.comparison import find_example
 from demo.examples import ExamplePhoto, list_examples, recorded_view
+from demo.expiry import Expiry
 from demo.grids import GridCache
 from demo.guard import Guard, GuardOptions
 from demo.guard.leaving import Leaving
@@ -49,13 +51,14 @@ from demo.view_types import View
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
+LOG = logging.getLogger(__name__)
 MAX_FILE_SIZE = 30 * 2**20  # bytes
 LINE_LENGTH = 32  # photos and questions that may wait; the next is refused, and its visitor told when to try again
 THREADS = 100  # those who wait in the line for the model, and who uploads meanwhile, each take one
 QUEUE_LENGTH = 64  # events that may wait for a thread, should all be taken
-LOOK_PERIOD = 0.1  # seconds between two looks at whether somebody who asked is still there
+LOOK_PERIOD = 0.05  # seconds between two looks at whether somebody who asked is still there
 SESSIONS_KEPT = 200  # Gradio keeps the last result of each, up to a megabyte, in memory
-HOUR = 3600  # seconds; uploaded photos are deleted when older than that, looked at every hour
+AT_THE_END = (86_400, 10**10)  # seconds: Gradio deletes the uploads when the page is closed; before, `Expiry` does
 
 
 class UploadData(ImageData):  # type: ignore[misc]
@@ -81,7 +84,7 @@ def build_page(find_captioner: Callable[[], Captioner], line_length: int = LINE_
     grids = GridCache()
     scheduler = Scheduler(find_captioner, line_length, grids=grids)
     examples, languages = list_examples(), text.read_languages()
-    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(HOUR, HOUR), fill_width=True) as page:
+    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=AT_THE_END, fill_width=True) as page:
         _header(languages)
         with gr.Row(elem_id="sw-columns"):
             with gr.Column(scale=1, min_width=230, elem_id="sw-input"):
@@ -139,6 +142,7 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
                 Middleware(Leaving, left=page.scheduler.leave),
             ],
             "routes": [Route("/health", tell_health)],
+            "lifespan": Expiry(Path(get_upload_folder())).lifespan,
         },
         max_threads=THREADS,
     )
@@ -215,6 +219,9 @@ def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> Any:
             return {"path": photo.move_resource_to_block_cache(find_example(question).path)}
         except PhotoError as problem:
             return dict(build_problem(str(problem)))
+        except OSError as problem:  # the disk is full
+            LOG.warning("An example could not be copied: %s", problem)
+            return dict(build_problem(text.NOT_KEPT))
 
     photos = [
         {"title": example.title, "key": f"example_{example.path.stem}", "thumbnail": example.thumbnail()}

@@ -37,6 +37,7 @@ API_DESCRIPTION = (
 NO_PHOTO = "Give a photo: upload or paste one, or pick an example."
 NO_LEARNING = "No training was recorded for this page: record one with python -m captioner train --watch."
 PHOTO_GONE = "The photo is no longer on the server: upload it again."
+NOT_KEPT = "The server has no room for another photo: tell whoever runs it, then try again."
 NOT_BASE64 = "The photo's data: address cannot be read: send a base64-encoded image or upload the file."
 NO_OUTSIDE_ADDRESS = "Photos are not fetched from other addresses: upload the file instead."
 UNEXPECTED = "Something went wrong while captioning this photo: try again, or try another photo."

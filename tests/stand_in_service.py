@@ -30,14 +30,14 @@ class StandIn(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, describer: Describer, script: Sequence[Behaviour]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, describer: Describer, script: Sequence[Behaviour], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.describer = describer
         self.script = list(script)
         self.seen: list[tuple[str, str, int]] = []  # method, path, bytes of the body
         self.lock = threading.Lock()
         self.colours: dict[str, Behaviour] = {}
-        self.closing = threading.Event()
+        self.waited, self.closing = threading.Event(), threading.Event()  # a request met with SILENCE; its end
 
     @property
     def url(self) -> str:
@@ -59,9 +59,9 @@ class Handler(BaseHTTPRequestHandler):
             behaviour = self.server.script.pop(0) if self.server.script else self.of_colour(body)
         self.close_connection = True
         if behaviour == SILENCE:
-            self.server.closing.wait()
-            return
-        if behaviour == DIE:
+            self.server.waited.set()
+            self.server.closing.wait(60)
+        if behaviour in (DIE, SILENCE):
             return
         if behaviour == ELSEWHERE:
             self.send_response(302)
@@ -99,9 +99,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stand_in(describer: Describer, script: Sequence[Behaviour] = ()) -> Iterator[StandIn]:
+def stand_in(describer: Describer, script: Sequence[Behaviour] = (), port: int = 0) -> Iterator[StandIn]:
     """Served from a thread until the block is left."""
-    server = StandIn(describer, script)
+    server = StandIn(describer, script, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

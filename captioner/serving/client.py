@@ -12,7 +12,8 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urlencode, urlsplit
@@ -21,12 +22,14 @@ from PIL import Image
 
 from captioner.description import Description
 from captioner.errors import CaptionerError, PhotoError, RecordError, SearchError, ServingError
+from captioner.interrupt import check_wanted
 from captioner.photo import PhotoSettings, reduce_photo
 from captioner.search_options import SearchOptions
 from captioner.self_test import SelfTest
 from captioner.serving.contract import BAD_OPTIONS, BAD_PHOTO, FAULT, TOO_LARGE, Asked, Card, Info
 
 LOG = logging.getLogger(__name__)
+LOOK_PERIOD = 0.05  # seconds between two looks at whether the answers are still wanted
 MAX_ANSWER = 64_000_000  # bytes
 REFUSALS: dict[int, type[CaptionerError]] = {BAD_OPTIONS: SearchError, TOO_LARGE: PhotoError, BAD_PHOTO: PhotoError}
 NOT_HERE = "This page has its captions from another machine, which does not answer that: ask for captions only."
@@ -160,6 +163,9 @@ class RemoteCaptioner:
         Returns:
             for each photo its description, or the error that `describe` would have raised: what is wrong with one, or
             never answered, does not touch the others.
+
+        Raises:
+            InterruptedCaptioningError: see `interruptible`; what was asked is not waited for.
         """
 
         def describe(photo: Image.Image) -> Description | CaptionerError:
@@ -168,8 +174,14 @@ class RemoteCaptioner:
             except CaptionerError as problem:
                 return problem
 
-        with ThreadPoolExecutor(self.batch_limit) as pool:
-            return tuple(pool.map(describe, photos))
+        pool = ThreadPoolExecutor(self.batch_limit)
+        try:
+            asked = [pool.submit(copy_context().run, describe, photo) for photo in photos]
+            while wait(asked, LOOK_PERIOD).not_done:
+                check_wanted()
+            return tuple(one.result() for one in asked)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def encode(self, *_: object) -> NoReturn:
         """Grids stay where the model is.
@@ -210,6 +222,7 @@ class RemoteCaptioner:
     def _persist(self, exchange: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
         last = time.monotonic() + self._patience.total
         for attempt in range(self._patience.attempts):
+            check_wanted()
             if attempt:
                 time.sleep(self._patience.pause(attempt - 1))
             if time.monotonic() > last:

@@ -6,6 +6,7 @@ a request
   | rates.py      how often did this client ask? who the client is, behind proxies too: clients.py
   | files.py      an uploaded photo, and no other file
   | bodies.py     how many bytes, files and seconds a body may take
+  | unfinished.py does an upload find room on the disk to its end?
   | leaving.py    does who asks go away before the answer?
   v
 Gradio

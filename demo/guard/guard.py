@@ -15,6 +15,7 @@ from demo.guard.headers import with_headers
 from demo.guard.origins import is_own_origin
 from demo.guard.rates import RateLimiter
 from demo.guard.routes import FILE_PREFIX, Door, find_door
+from demo.guard.unfinished import discard, is_full
 
 NOT_FOUND = Refusal(404, server_text.NO_SUCH_ADDRESS)
 FOREIGN = Refusal(403, server_text.OTHER_SITE)
@@ -74,8 +75,7 @@ class Guard:
         if isinstance(found, Refusal):
             await _refuse(send_guarded, found, door)
         elif found.kind == "upload":
-            upload = UploadBody(scope, receive, self.options.limits)
-            await self.app(scope, upload.receive, upload.sending(send_guarded))
+            await self._take_upload(scope, receive, send_guarded)
         elif found.writes:
             body = await read_body(receive, self.options.limits)
             if isinstance(body, Refusal):
@@ -102,10 +102,27 @@ class Guard:
             return NOT_JSON
         return door
 
+    async def _take_upload(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass an upload on; one that finds no room on the disk any more leaves nothing there."""
+        upload = UploadBody(scope, receive, self.options.limits)
+        try:
+            await self.app(scope, upload.receive, upload.sending(send))
+        except OSError as problem:  # none is raised once an answer was begun: all was written by then
+            discard(problem)
+            if not is_full(problem):
+                raise
+            for message in (upload.refusal or DISK_FULL).messages(plain=True):
+                await send(message)
+
     def _examine_upload(self, scope: Message, door: Door) -> Door | Refusal:
         if announced_bytes(scope) > self.options.limits.upload_bytes:
             return TOO_LARGE
-        self.uploads.mkdir(parents=True, exist_ok=True)
+        try:
+            self.uploads.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            if is_full(problem):
+                return DISK_FULL
+            raise
         return DISK_FULL if shutil.disk_usage(self.uploads).free < MIN_FREE else door
 
 

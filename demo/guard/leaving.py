@@ -37,8 +37,17 @@ class Leaving:
             await self.app(scope, receive, send)
 
     async def _listen(self, session: str, scope: Message, receive: Receive, send: Send) -> None:
-        """A stream of answers; one that breaks off before its end has nobody at its other end any more."""
-        begun = ended = False
+        """A stream of answers; one that breaks off before its end has nobody at its other end any more.
+
+        Gradio ends the stream of somebody who is gone like any other, so what it is told of that counts too.
+        """
+        begun = ended = gone = False
+
+        async def receive_on() -> Message:
+            nonlocal gone
+            message = await receive()
+            gone = gone or (message["type"] == "http.disconnect" and not ended)
+            return message
 
         async def send_on(message: Message) -> None:
             nonlocal begun, ended
@@ -47,7 +56,7 @@ class Leaving:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_on)
+            await self.app(scope, receive_on, send_on)
         except RuntimeError as broken:
             # Gradio says in the stream that it knows no such session, and raises besides, which comes too late.
             if not begun or not isinstance(broken.__cause__, HTTPException):
@@ -55,7 +64,7 @@ class Leaving:
             if not ended:
                 await send({"type": "http.response.body", "body": b""})
         finally:
-            if not ended:
+            if gone or not ended:
                 self.left(session)
 
     def _hear(self, body: bytes) -> None:

@@ -6,6 +6,7 @@ const COMPLAINTS = [
   [/Connection errored|Failed to fetch|NetworkError|Load failed/i, "toast_lost"],
   [/Invalid file type/i, "toast_kind"],
   [/exceed|too large|413/i, "toast_large"],
+  [/no room|507/i, "toast_full"],
   [/webcam|camera|permission/i, "toast_camera"],
   [/[\s\S]/, "toast_other"],
 ];

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def test_photos_go_to_a_folder_of_their_own() -> None:
     app.close_doors(read_options([], environment), environment)
     folder = Path(environment["GRADIO_TEMP_DIR"])
     assert folder.stat().st_mode & 0o077 == 0  # nobody else's
-    folder.rmdir()
+    shutil.rmtree(folder)
     chosen = {"GRADIO_TEMP_DIR": "chosen"}
     app.close_doors(read_options([], chosen), chosen)
     assert chosen["GRADIO_TEMP_DIR"] == "chosen"

@@ -16,7 +16,8 @@ GRIDS = [(4, 6), (14, 14), (2, 5), (1, 1), (7, 3)]
 
 def random_maps(count: int, grid: tuple[int, int]) -> NDArray[np.float32]:
     weights = np.random.default_rng(count).exponential(size=(count, *grid)) ** 3
-    return (weights / weights.sum(axis=(1, 2), keepdims=True)).astype(np.float32)
+    maps: NDArray[np.float32] = (weights / weights.sum(axis=(1, 2), keepdims=True)).astype(np.float32)
+    return maps
 
 
 def slow_place(attention: NDArray[np.float32]) -> int:

@@ -12,6 +12,10 @@ from demo.guard.asgi import Message
 from demo.guard.leaving import Leaving
 
 
+async def never() -> Message:
+    raise AssertionError("nothing is read")
+
+
 def left_by(path: str, query: str = "", method: str = "GET", body: bytes = b"", whole: bool = False) -> list[str]:
     """The sessions that are told as left when a request breaks off, or is answered whole."""
     left: list[str] = []
@@ -49,6 +53,28 @@ def test_who_has_the_answer_or_waits_for_none_has_not_gone_away() -> None:
         assert left_by("/gradio_api/cancel", method="POST", body=body) == []
 
 
+@pytest.mark.parametrize(("first", "left"), [("gone", ["abc"]), ("answered", [])])
+def test_a_stream_that_is_ended_because_nobody_is_there_was_left(first: str, left: list[str]) -> None:
+    async def stream(scope: Message, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if first == "gone":
+            await receive()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if first == "answered":
+            await receive()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        pass
+
+    scope = {"type": "http", "method": "GET", "path": "/queue/data", "query_string": b"session_hash=abc"}
+    found: list[str] = []
+    asyncio.run(Leaving(stream, found.append)(scope, receive, send))
+    assert found == left
+
+
 def test_a_stream_that_says_so_and_then_fails_ends_like_any_other() -> None:
     sent: list[Message] = []
 
@@ -57,15 +83,12 @@ def test_a_stream_that_says_so_and_then_fails_ends_like_any_other() -> None:
         await send({"type": "http.response.body", "body": b"no such session", "more_body": True})
         raise RuntimeError("Caught handled exception, but response already started.") from HTTPException(404)
 
-    async def receive() -> Message:
-        return {"type": "http.disconnect"}
-
     async def send(message: Message) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/queue/data/", "query_string": b"session_hash=abc"}
     left: list[str] = []
-    asyncio.run(Leaving(stream, left.append)(scope, receive, send))
+    asyncio.run(Leaving(stream, left.append)(scope, never, send))
     assert [message.get("more_body", False) for message in sent] == [False, True, False]
     assert left == ["abc"]
 
@@ -78,12 +101,9 @@ def test_any_other_fault_of_a_stream_is_not_hidden(begun: bool) -> None:
             raise RuntimeError("a fault")
         raise RuntimeError("before anything was said") from HTTPException(404)
 
-    async def receive() -> Message:
-        return {"type": "http.disconnect"}
-
     async def send(message: Message) -> None:
         pass
 
     scope = {"type": "http", "method": "GET", "path": "/queue/data", "query_string": b"session_hash=abc"}
     with pytest.raises(RuntimeError):
-        asyncio.run(Leaving(stream, lambda session: None)(scope, receive, send))
+        asyncio.run(Leaving(stream, lambda session: None)(scope, never, send))
