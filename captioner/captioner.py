@@ -18,7 +18,7 @@ from captioner.caption import Caption
 from captioner.checkpoint import Checkpoint, load_checkpoint
 from captioner.decoder import DecoderState
 from captioner.description import Description
-from captioner.encoder import FeatureGrid
+from captioner.encoder import FeatureGrid, join_grids
 from captioner.errors import CheckpointError, PhotoError, SearchError
 from captioner.folded import fold
 from captioner.gaze import Gaze
@@ -111,10 +111,15 @@ class Captioner:
         return self.encode_pixels(torch.stack([prepare_photo(photo, self.photo_settings) for photo in photos]))
 
     def encode_pixels(self, pixels: Tensor) -> FeatureGrid:
-        """The feature grid of P photos prepared already, (P, 3, S, S) (see `prepare_photo`)."""
+        """The feature grid of P photos prepared already, (P, 3, S, S) (see `prepare_photo`).
+
+        A processor takes one after the other: what lies between the layers of a single photo stays in its cache, and
+        the weights are few.
+        """
+        at_once = 1 if self.device.type == "cpu" else max(1, len(pixels))
         with torch.inference_mode():
-            grid: FeatureGrid = self.encoder(pixels.to(self.device))
-        return grid
+            grids: list[FeatureGrid] = [self.encoder(part.to(self.device)) for part in torch.split(pixels, at_once)]
+        return grids[0] if len(grids) == 1 else join_grids(grids)
 
     def search(
         self,

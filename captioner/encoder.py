@@ -7,7 +7,8 @@ freeze the first ones, cache what they give, and fine-tune the rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +76,11 @@ class FeatureGrid:
     def stretched(self) -> bool:
         """True when the grid shows more (or fewer) cells than the network computed."""
         return self.native != (self.height, self.width)
+
+
+def join_grids(grids: Sequence[FeatureGrid]) -> FeatureGrid:
+    """The photos of one or more grids of one shape in one."""
+    return replace(grids[0], annotations=torch.cat([grid.annotations for grid in grids]))
 
 
 class Encoder(nn.Module):

@@ -65,18 +65,6 @@ class Cast(nn.Module):
         return features.to(self.kind)
 
 
-class SamePadding(nn.Module):
-    """Pads as TensorFlow's "SAME" does, where the EfficientNet-Lites come from."""
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.geometry = (conv.kernel_size[0], conv.stride[0], conv.dilation[0])
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(P, C, h, w) to (P, C, h', w')."""
-        return pad_same(features, *self.geometry)
-
-
 class FoldedConv(nn.Module):
     """A convolution with bias and the activation after it.
 
@@ -117,6 +105,38 @@ class FoldedConv(nn.Module):
             features, shortcut, packed, conv.bias, *geometry, "add", 1.0, "relu" if word == "relu" else None, [], ""
         )
         return added if word in ("none", "relu") else _activate(added, self.activation)
+
+
+class FoldedSameConv(nn.Module):
+    """A folded convolution that pads as TensorFlow's "SAME" does, where the EfficientNet-Lites come from.
+
+    At a stride of 2 that is one row more after the end of an even side than before its start. A kernel with a row of
+    zeros in front, padded alike on both sides, sees the same without a copy of what it looks at.
+
+    Args:
+        conv: without padding, stride 2, an odd kernel, not dilated; its normalisation in its weights.
+        activation: one of `ACTIVATIONS`.
+    """
+
+    def __init__(self, conv: nn.Conv2d, activation: str) -> None:
+        super().__init__()
+        kernel = conv.kernel_size[0]
+        wider = nn.Conv2d(
+            conv.in_channels, conv.out_channels, kernel + 1, 2, (kernel - 1) // 2, groups=conv.groups, device="meta"
+        )
+        wider.weight, wider.bias = nn.Parameter(nn.functional.pad(conv.weight, (1, 0, 1, 0))), conv.bias
+        self.even = FoldedConv(wider.requires_grad_(False), activation)
+        self.any = FoldedConv(conv, activation)
+        self._kernel = kernel
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(P, C, h, w) to (P, C', h / 2, w / 2), rounded up."""
+        height, width = features.shape[-2:]
+        if height % 2 == width % 2 == 0:
+            result: Tensor = self.even(features)
+        else:
+            result = self.any(pad_same(features, self._kernel, 2, 1))
+        return result
 
 
 class FoldedBottleneck(nn.Module):
@@ -171,5 +191,5 @@ def _fold_pair(conv: nn.Module, norm: nn.Module, activation: str) -> nn.Module:
     sides: dict[str, Any] = {name: getattr(conv, name) for name in GEOMETRY}
     plain = nn.Conv2d(conv.in_channels, conv.out_channels, **sides, device="meta")
     plain.weight, plain.bias = fused.weight, fused.bias
-    folded = FoldedConv(plain.requires_grad_(False), activation)
-    return folded if type(conv) is nn.Conv2d else nn.Sequential(SamePadding(conv), folded)
+    plain.requires_grad_(False)
+    return FoldedConv(plain, activation) if type(conv) is nn.Conv2d else FoldedSameConv(plain, activation)

@@ -60,9 +60,9 @@ class GridCache:
         grids = [grid for grid in found if grid is not None]
         if len(grids) == 1:
             return grids[0]
-        import torch  # loaded by now: the page opens before it
+        from captioner.encoder import join_grids  # which imports torch, loaded by now: the page opens before it
 
-        return replace(grids[0], annotations=torch.cat([grid.annotations for grid in grids]))
+        return join_grids(grids)
 
     def _known(self, captioner: Captioner, content: str) -> FeatureGrid | None:
         key = (id(captioner), content)

@@ -52,6 +52,15 @@ def test_a_folded_encoder_sees_the_same(name: str) -> None:
     assert_alike(see(fold(encoder)), see(encoder))
 
 
+@pytest.mark.parametrize("size", [(63, 97), (62, 95), (65, 64), (33, 34)])
+def test_on_sides_that_are_not_even(size: tuple[int, int]) -> None:
+    encoder, pixels = (
+        lively("tf_efficientnet_lite0"),
+        torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(5)),
+    )
+    assert_alike(see(fold(encoder), pixels), see(encoder, pixels))
+
+
 @pytest.mark.parametrize("name", ["resnet50", "tf_efficientnet_lite0"])
 @pytest.mark.parametrize("options", [{"output_stride": 16}, {"stretch": 5}])
 def test_on_every_kind_of_grid(name: str, options: dict[str, Any]) -> None:
