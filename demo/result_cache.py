@@ -6,13 +6,14 @@ result tells who asked.
 
 from __future__ import annotations
 
-import sys
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable
 from typing import Any
 
+from demo.packing import write_json
+
 RESULTS_KEPT = 128
-BYTES_KEPT = 64_000_000  # a result of the page has about 0.4 million
+BYTES_KEPT = 16_000_000  # a result of the page has about 0.3 million; in memory it takes about four times as many
 
 
 class ResultCache:
@@ -38,9 +39,12 @@ class ResultCache:
         self._results.move_to_end(key)
         return self._results[key][0]
 
-    def keep(self, key: Hashable, result: Any) -> None:
-        """Keep plain data; those that were not used for the longest time leave."""
-        size = measure(result)
+    def keep(self, key: Hashable, result: Any, size: int) -> None:
+        """Keep plain data; those that were not used for the longest time leave.
+
+        Args:
+            size: its bytes (see `measure`), counted before, for others wait while this keeps.
+        """
         if size > self._bytes_kept or key in self._results:
             return
         self._results[key] = result, size
@@ -49,11 +53,6 @@ class ResultCache:
             self._bytes -= self._results.popitem(last=False)[1][1]
 
 
-def measure(value: Any) -> int:
-    """About how many bytes plain data takes: strings, numbers and what holds them."""
-    size = sys.getsizeof(value)
-    if isinstance(value, Mapping):
-        size += sum(map(measure, value.values()))
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        size += sum(map(measure, value))
-    return size
+def measure(result: Any) -> int:
+    """How many bytes plain data takes as JSON."""
+    return len(write_json(result))

@@ -22,7 +22,7 @@ from captioner.interrupt import interruptible
 from demo import text
 from demo.batches import PhotoTask, batch_limit, describe_batch
 from demo.grids import GridCache
-from demo.result_cache import ResultCache
+from demo.result_cache import ResultCache, measure
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -255,11 +255,13 @@ class Scheduler:
             return [problem] * len(jobs)
 
     def _settle(self, jobs: Sequence[_Job], results: Sequence[Any]) -> None:
+        both = list(zip(jobs, results, strict=True))
+        sizes = [0 if job.key is None or isinstance(result, Exception) else measure(result) for job, result in both]
         with self._changed:
             self._running = []
-            for job, result in zip(jobs, results, strict=True):
-                if job.key is not None and not isinstance(result, Exception):
-                    self._cache.keep(job.key, result)
+            for job, result, size in zip(jobs, results, sizes, strict=True):
+                if size:
+                    self._cache.keep(job.key, result, size)
                 for ticket in job.tickets:
                     _answer(ticket.future, result)
 
