@@ -34,6 +34,7 @@ def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -
         folder = make_folder()
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         environment["GRADIO_TEMP_DIR"] = folder
+    environment.setdefault("MPLBACKEND", "agg")  # else Gradio looks for a screen while the first visitor waits
     environment["GRADIO_ANALYTICS_ENABLED"] = "False"
     environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
     if not isinstance(options.checkpoint, HubAddress):

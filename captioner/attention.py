@@ -7,9 +7,26 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+PIECE = 1 << 19  # numbers (2 MB) that a core's cache holds; tens of megabytes would even be asked of the system anew
+
 
 def compare(projected: Tensor, query: Tensor, weight: Tensor) -> Tensor:
-    """Score (P, R, L) of each cell for each row: weight (A,) times relu(projected (P, L, A) + query (P, R, A))."""
+    """Score (P, R, L) of each cell for each row: weight (A,) times relu(projected (P, L, A) + query (P, R, A)).
+
+    A processor takes a few rows of a photo at a time: R * L * A numbers are read and written three times over.
+    """
+    rows = max(1, PIECE // max(1, projected[0].numel()))
+    if projected.device.type != "cpu" or query[..., 0].numel() <= rows:
+        return _compare(projected, query, weight)
+    return torch.cat(
+        [
+            torch.cat([_compare(cells, few, weight) for few in torch.split(asked, rows, dim=1)], dim=1)  # (1, R, L)
+            for cells, asked in zip(torch.split(projected, 1), torch.split(query, 1), strict=True)
+        ]
+    )
+
+
+def _compare(projected: Tensor, query: Tensor, weight: Tensor) -> Tensor:
     return (projected.unsqueeze(1) + query.unsqueeze(2)).relu_() @ weight  # (P, R, L, A) to (P, R, L)
 
 

@@ -22,6 +22,7 @@ from captioner.interrupt import interruptible
 from demo import text
 from demo.batches import PhotoTask, batch_limit, describe_batch
 from demo.grids import GridCache
+from demo.process_memory import return_memory
 from demo.result_cache import ResultCache, measure
 
 if TYPE_CHECKING:
@@ -232,6 +233,8 @@ class Scheduler:
             if jobs:
                 self._settle(jobs, self._results(captioner, jobs))
                 self._paces.append((time.monotonic() - begun) / len(jobs))
+                if not self.waiting():
+                    return_memory()
 
     def _take(self, limit: int) -> list[_Job]:
         """The job that has waited longest, and those that can be done with it."""
