@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from captioner.errors import CaptionerError, PhotoError
+from captioner.errors import CaptionerError
 from captioner.serving.client import RemoteCaptioner
 from demo.grids import GridCache
 
@@ -75,33 +75,25 @@ def batch_limit(captioner: Captioner) -> int:
     return ON_CPU if captioner.device.type == "cpu" else ON_GPU
 
 
-def describe_batch(captioner: Captioner, tasks: Sequence[PhotoTask], grids: GridCache) -> list[Any]:
-    """The finished result of each task; in the place of a photo that cannot be used, or that a service does not
-    describe, the CaptionerError that says why.
+def open_task(task: PhotoTask) -> Opened | Exception:
+    """The task with its photo, or why it cannot be used."""
+    try:
+        return Opened(task, task.photo())
+    except Exception as problem:  # told to those who wait for this photo alone
+        return problem
+
+
+def look(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> Sequence[Seen | CaptionerError]:
+    """What is said of each photo; a service may refuse one, or not answer for one, and describe the others.
 
     Args:
         captioner: who describes.
-        tasks: 1 or more, with equal options and prefix.
+        batch: 1 or more, with equal options and prefix.
         grids: where the photos' grids are looked up and kept.
 
     Raises:
         CaptionerError: the model's own, about all of them.
     """
-    opened = [_open(task) for task in tasks]
-    batch = [one for one in opened if isinstance(one, Opened)]
-    found = iter(_look(captioner, batch, grids) if batch else ())
-    return [_finish(captioner, one, next(found)) if isinstance(one, Opened) else one for one in opened]
-
-
-def _open(task: PhotoTask) -> Opened | PhotoError:
-    try:
-        return Opened(task, task.photo())
-    except PhotoError as problem:
-        return problem
-
-
-def _look(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> Sequence[Seen | CaptionerError]:
-    """What is said of each photo; a service may refuse one, or not answer for one, and describe the others."""
     if not isinstance(captioner, RemoteCaptioner):
         return describe_within_memory(captioner, batch, grids)
     task, photos = batch[0].task, [opened.photo for opened in batch]
@@ -109,7 +101,8 @@ def _look(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> Se
     return [answer if isinstance(answer, CaptionerError) else Seen(answer) for answer in answers]
 
 
-def _finish(captioner: Captioner, opened: Opened, found: Seen | CaptionerError) -> Any:
+def finish(captioner: Captioner, opened: Opened, found: Seen | CaptionerError) -> Any:
+    """The task's result, or the error in its place."""
     return found if isinstance(found, CaptionerError) else opened.task.finish(captioner, opened.photo, found)
 
 

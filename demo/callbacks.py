@@ -19,7 +19,8 @@ from captioner.photo import open_photo
 from captioner.search_options import DEFAULT_PRESET, MAX_WIDTH, PRESETS, SearchOptions
 from demo import text
 from demo.batches import PhotoTask, Seen
-from demo.scheduler import FullError, Scheduler
+from demo.scheduler import Scheduler
+from demo.tickets import FullError
 from demo.view import build_fault, build_problem, build_view
 from demo.view_types import FullView, ResultView, View
 

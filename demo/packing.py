@@ -48,7 +48,7 @@ def pack_fractions(values: NDArray[np.floating]) -> str:
 def pack_photo(photo: Image.Image, layer: tuple[int, int]) -> PhotoView:
     """The photo as a data: address rather than a file: a visitor's photo then lies in no shared folder."""
     size = scaled(photo.size, min(PHOTO_SIDE, max(photo.size)))
-    shown = photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    shown = photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.5)
     for quality in (88, 75, 60, 40):
         buffer = io.BytesIO()
         shown.save(buffer, "JPEG", quality=quality)

@@ -1,54 +1,36 @@
 """Who is next: the one place where the page's photos and questions meet the model.
 
 One thread owns the model. It takes what has waited longest and, with it, all waiting photos that are to be searched in
-the same way, as one batch; a single photo is begun at once. The same photo asked about by several visitors is one job
-with several tickets; a job without a ticket is dropped, and stopped where it is under way.
+the same way, as one batch; a single photo is begun at once. Meanwhile a second thread opens the photos that come next,
+and makes of what was seen before what the page shows. The same photo asked about by several visitors is one job with
+several tickets; a job without a ticket is dropped, and stopped where it is under way.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import CancelledError, Future, InvalidStateError, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from captioner.errors import CaptionerError
 from captioner.interrupt import interruptible
-from demo import text
-from demo.batches import PhotoTask, batch_limit, describe_batch
+from demo.batches import Opened, PhotoTask, batch_limit, finish, look, open_task
 from demo.grids import GridCache
 from demo.process_memory import return_memory
 from demo.result_cache import ResultCache, measure
+from demo.tickets import FullError, Ticket
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
-LOG = logging.getLogger(__name__)
 CAPACITY = 32  # jobs that may wait; the next is refused, and its visitor told when to try again
-PLACE_PERIOD = 0.25  # seconds between two looks at the place in the line
 RECENT = 20  # batches whose pace tells how long the next will take
 UNKNOWN_PACE = 1.0  # seconds a job, before anything was measured
-
-
-class FullError(CaptionerError):
-    """Too many wait.
-
-    Attributes:
-        seconds: until those who wait now will have had their turn.
-    """
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(text.try_again_in(seconds))
-        self.seconds = seconds
-
-
-class GoneError(CaptionerError):
-    """The visitor went away, or asked for something else in this one's place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,47 +48,7 @@ class _Job:
     task: Task
     key: Hashable | None
     tickets: list[Ticket] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Ticket:
-    """One visitor's place.
-
-    Attributes:
-        session: the connection it was asked on, which may end; see `Scheduler.leave`.
-    """
-
-    scheduler: Scheduler
-    visitor: Hashable
-    session: Hashable
-    future: Future[Any] = field(default_factory=Future)
-
-    def result(self, seconds: float = math.inf, told: Callable[[int], None] | None = None) -> Any:
-        """Wait for the result.
-
-        Args:
-            seconds: the most to wait; the place is given up then.
-            told: is told whenever the number of jobs before this one changes; 0 once its turn has come.
-
-        Raises:
-            FullError: its turn did not come in time.
-            GoneError: the place was given up meanwhile.
-            CaptionerError: the task's own.
-        """
-        deadline, last = time.monotonic() + seconds, None
-        while not self.future.done():
-            ahead = self.scheduler.ahead(self)
-            if told is not None and ahead != last:
-                told(ahead)
-            last = ahead
-            if ahead and time.monotonic() >= deadline:  # what was begun is waited for
-                self.scheduler.give_up(self)
-                raise FullError(self.scheduler.seconds_left())
-            wait([self.future], PLACE_PERIOD)
-        try:
-            return self.future.result()
-        except CancelledError as gone:
-            raise GoneError(text.GONE) from gone
+    opened: Future[Opened | Exception] | None = None  # its photo, from when it is among the next
 
 
 class Scheduler:
@@ -131,6 +73,8 @@ class Scheduler:
         self._grids = grids or GridCache()
         self._waiting: list[_Job] = []
         self._running: list[_Job] = []
+        self._finishing: list[_Job] = []
+        self._hands = ThreadPoolExecutor(1, "hands")
         self._paces: deque[float] = deque(maxlen=RECENT)
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
@@ -185,8 +129,7 @@ class Scheduler:
     def leave(self, session: Hashable) -> None:
         """The connection has ended: nobody waits there any more."""
         with self._changed:
-            jobs = [*self._waiting, *self._running]
-            for ticket in [ticket for job in jobs for ticket in job.tickets if ticket.session == session]:
+            for ticket in [ticket for job in self._all() for ticket in job.tickets if ticket.session == session]:
                 self._drop(ticket)
 
     def give_up(self, ticket: Ticket) -> None:
@@ -195,8 +138,10 @@ class Scheduler:
             self._drop(ticket)
 
     def _same(self, key: Hashable | None) -> _Job | None:
-        jobs = (*self._running, *self._waiting)
-        return None if key is None else next((job for job in jobs if job.key == key and job.tickets), None)
+        return None if key is None else next((job for job in self._all() if job.key == key and job.tickets), None)
+
+    def _all(self) -> list[_Job]:
+        return [*self._finishing, *self._running, *self._waiting]
 
     def _replace(self, visitor: Hashable, most: int, job: _Job | None) -> None:
         """Let the first of a visitor's waiting jobs go where there would be too many; `job` itself keeps its place."""
@@ -208,7 +153,7 @@ class Scheduler:
             self._drop(ticket)
 
     def _drop(self, ticket: Ticket) -> None:
-        for job in (*self._waiting, *self._running):
+        for job in self._all():
             if ticket in job.tickets:
                 job.tickets.remove(ticket)
         self._waiting = [job for job in self._waiting if job.tickets]
@@ -226,58 +171,80 @@ class Scheduler:
                 captioner = self._find_captioner()
             except Exception as problem:
                 with self._changed:
-                    self._running, self._waiting = self._waiting, []
-                self._settle(self._running, [problem] * len(self._running))
+                    jobs, self._waiting = self._waiting, []
+                for job in jobs:
+                    self._settle(job, problem)
                 continue
             begun, jobs = time.monotonic(), self._take(batch_limit(captioner))
             if jobs:
-                self._settle(jobs, self._results(captioner, jobs))
+                self._do(captioner, jobs)
                 self._paces.append((time.monotonic() - begun) / len(jobs))
-                if not self.waiting():
-                    return_memory()
 
     def _take(self, limit: int) -> list[_Job]:
-        """The job that has waited longest, and those that can be done with it."""
+        """The job that has waited longest, and those that can be done with it; the next photos are opened meanwhile."""
         with self._changed:
             if self._waiting:
                 first = self._waiting[0].task
                 alike = [job for job in self._waiting[1:] if _alike(first, job.task)]
                 self._running = [self._waiting[0], *alike][:limit]
                 self._waiting = [job for job in self._waiting if job not in self._running]
+            for job in (*self._running, *self._waiting[:limit]):
+                if job.opened is None and isinstance(job.task, PhotoTask):
+                    job.opened = self._hands.submit(open_task, job.task)
             return self._running
 
-    def _results(self, captioner: Captioner, jobs: Sequence[_Job]) -> list[Any]:
-        """For each job its result, or the exception that is in its place."""
+    def _do(self, captioner: Captioner, jobs: Sequence[_Job]) -> None:
+        """What needs the model; the rest is left to the other thread."""
         try:
             with interruptible(lambda: any(job.tickets for job in jobs)):
-                if isinstance(jobs[0].task, ModelTask):
-                    return [jobs[0].task.work(captioner)]
-                tasks = [job.task for job in jobs if isinstance(job.task, PhotoTask)]
-                return describe_batch(captioner, tasks, self._grids)
+                found = _seen(captioner, jobs, self._grids)
         except Exception as problem:  # whatever it is, it is the asker's to tell
-            return [problem] * len(jobs)
-
-    def _settle(self, jobs: Sequence[_Job], results: Sequence[Any]) -> None:
-        both = list(zip(jobs, results, strict=True))
-        sizes = [0 if job.key is None or isinstance(result, Exception) else measure(result) for job, result in both]
+            found = [partial(_as_it_is, problem)] * len(jobs)
         with self._changed:
+            self._finishing += jobs
             self._running = []
-            for job, result, size in zip(jobs, results, sizes, strict=True):
-                if size:
-                    self._cache.keep(job.key, result, size)
-                for ticket in job.tickets:
-                    _answer(ticket.future, result)
+        for job, result in zip(jobs, found, strict=True):
+            self._hands.submit(self._finish, job, result)
+
+    def _finish(self, job: _Job, result: Callable[[], Any]) -> None:
+        try:
+            self._settle(job, result())
+        except Exception as problem:
+            self._settle(job, problem)
+        with self._changed:
+            idle = not self._all()
+        if idle:
+            return_memory()
+
+    def _settle(self, job: _Job, result: Any) -> None:
+        size = 0 if job.key is None or isinstance(result, Exception) else measure(result)
+        with self._changed:
+            if size:
+                self._cache.keep(job.key, result, size)
+            if job in self._finishing:
+                self._finishing.remove(job)
+            for ticket in job.tickets:
+                ticket.settle(result)
+
+
+def _seen(captioner: Captioner, jobs: Sequence[_Job], grids: GridCache) -> list[Callable[[], Any]]:
+    """For each job what gives its result, or the exception that is in its place, without the model."""
+    first = jobs[0].task
+    if isinstance(first, ModelTask):
+        answer = first.work(captioner)
+        return [partial(_as_it_is, answer)]
+    opened = [job.opened.result() for job in jobs if job.opened is not None]
+    batch = [one for one in opened if isinstance(one, Opened)]
+    found = iter(look(captioner, batch, grids) if batch else ())
+    return [
+        partial(finish, captioner, one, next(found)) if isinstance(one, Opened) else partial(_as_it_is, one)
+        for one in opened
+    ]
+
+
+def _as_it_is(result: Any) -> Any:
+    return result
 
 
 def _alike(first: Task, other: Task) -> bool:
     return isinstance(first, PhotoTask) and isinstance(other, PhotoTask) and first.alike(other)
-
-
-def _answer(future: Future[Any], result: Any) -> None:
-    try:
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
-    except InvalidStateError:  # its visitor left at this very moment
-        LOG.debug("A result came too late.")

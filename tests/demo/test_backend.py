@@ -23,7 +23,8 @@ from demo import text
 from demo.batches import PhotoTask, Seen
 from demo.callbacks import caption_json, view_photo, warm_up
 from demo.questions import Answerer
-from demo.scheduler import Scheduler, Ticket
+from demo.scheduler import Scheduler
+from demo.tickets import Ticket
 from stand_in_service import DIE, SILENCE, Behaviour, StandIn, stand_in
 
 QUICK = Patience(attempts=4, first=0.001, longest=0.002, timeout=20, total=20)

@@ -43,7 +43,8 @@ from demo.guard.rates import RateLimiter
 from demo.room import Lesson
 from demo.room_rules import NoRoomError
 from demo.rooms import Rooms
-from demo.scheduler import GoneError, ModelTask, Scheduler
+from demo.scheduler import ModelTask, Scheduler
+from demo.tickets import GoneError
 from demo.upload_folder import LOCK, PREFIX
 from page_calls import API, ask_component, caption, upload
 from stand_in_service import SILENCE, StandIn, stand_in
@@ -206,7 +207,7 @@ WRITE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from captioner.caption import write_whole
+from captioner.whole_file import write_whole
 from captioner.errors import RecordError
 
 record = Path(sys.argv[2], "record.json")

@@ -20,7 +20,8 @@ from captioner.search_options import SearchOptions
 from demo.batches import Opened, PhotoTask, Seen, describe_within_memory
 from demo.grids import GridCache
 from demo.result_cache import ResultCache, measure
-from demo.scheduler import FullError, GoneError, ModelTask, Scheduler, Ticket
+from demo.scheduler import ModelTask, Scheduler
+from demo.tickets import FullError, GoneError, Ticket
 from visits import ScriptedCaptioner
 
 PATIENCE = 20  # seconds after which a test has failed
