@@ -24,7 +24,7 @@ from captioner.folded import fold
 from captioner.gaze import Gaze
 from captioner.glimpses import Glimpses
 from captioner.inside import Inside, look_inside
-from captioner.photo import prepare_photo
+from captioner.photo import prepare_photo, reduce_photo
 from captioner.search_options import SearchOptions, SearchTokens
 from captioner.self_test import SelfTest, self_test
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -99,6 +99,10 @@ class Captioner:
         """Caption several photos in one batched run; see `describe`."""
         self.known_ids(prefix)  # a wrong word is told before the photos are looked at
         return self.search(self.encode(photos), options, prefix)
+
+    def reduce(self, photo: Image.Image) -> Image.Image:
+        """What may be described or encoded in a photo's place (see `reduce_photo`)."""
+        return reduce_photo(photo, self.photo_settings)
 
     def encode(self, photos: Sequence[Image.Image]) -> FeatureGrid:
         """The feature grid of P photos, on the captioner's device.

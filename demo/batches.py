@@ -62,10 +62,11 @@ class PhotoTask:
 
 
 class Opened(NamedTuple):
-    """A task whose photo has been opened."""
+    """A task whose photo has been opened; `square` is what the captioner looks at."""
 
     task: PhotoTask
     photo: Image.Image
+    square: Image.Image
 
 
 def batch_limit(captioner: Captioner) -> int:
@@ -75,10 +76,11 @@ def batch_limit(captioner: Captioner) -> int:
     return ON_CPU if captioner.device.type == "cpu" else ON_GPU
 
 
-def open_task(task: PhotoTask) -> Opened | Exception:
-    """The task with its photo, or why it cannot be used."""
+def open_task(captioner: Captioner, task: PhotoTask) -> Opened | Exception:
+    """The task with its photo, ready for the captioner, or why it cannot be used."""
     try:
-        return Opened(task, task.photo())
+        photo = task.photo()
+        return Opened(task, photo, captioner.reduce(photo))
     except Exception as problem:  # told to those who wait for this photo alone
         return problem
 
@@ -96,8 +98,8 @@ def look(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> Seq
     """
     if not isinstance(captioner, RemoteCaptioner):
         return describe_within_memory(captioner, batch, grids)
-    task, photos = batch[0].task, [opened.photo for opened in batch]
-    answers = captioner.describe_each(photos, task.options, task.prefix)
+    task, squares = batch[0].task, [opened.square for opened in batch]
+    answers = captioner.describe_each(squares, task.options, task.prefix)
     return [answer if isinstance(answer, CaptionerError) else Seen(answer) for answer in answers]
 
 
@@ -132,9 +134,9 @@ def describe_within_memory(captioner: Captioner, batch: Sequence[Opened], grids:
 def _describe(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> list[Seen]:
     from demo.zero_gpu import LentCaptioner  # which imports torch
 
-    task, photos = batch[0].task, [opened.photo for opened in batch]
+    task, squares = batch[0].task, [opened.square for opened in batch]
     if task.lent and isinstance(captioner, LentCaptioner):
-        return [Seen(*captioner.look(photo, task.options, task.prefix)) for photo in photos]
+        return [Seen(*captioner.look(square, task.options, task.prefix)) for square in squares]
     captioner.known_ids(task.prefix)  # a wrong word is told before the photos are looked at
-    grid = grids.find_all(captioner, [opened.task.content for opened in batch], photos)
+    grid = grids.find_all(captioner, [opened.task.content for opened in batch], squares)
     return [Seen(found) for found in captioner.search(grid, task.options, task.prefix)]

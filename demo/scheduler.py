@@ -75,6 +75,7 @@ class Scheduler:
         self._running: list[_Job] = []
         self._finishing: list[_Job] = []
         self._hands = ThreadPoolExecutor(1, "hands")
+        self._captioner: Captioner | None = None  # the one last found
         self._paces: deque[float] = deque(maxlen=RECENT)
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
@@ -104,6 +105,7 @@ class Scheduler:
                 job = _Job(task, key)
                 self._waiting.append(job)
             job.tickets.append(ticket)
+            self._open_next()
             self._changed.notify()
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="model", daemon=True)
@@ -175,23 +177,30 @@ class Scheduler:
                 for job in jobs:
                     self._settle(job, problem)
                 continue
-            begun, jobs = time.monotonic(), self._take(batch_limit(captioner))
+            begun, jobs = time.monotonic(), self._take(captioner)
             if jobs:
                 self._do(captioner, jobs)
                 self._paces.append((time.monotonic() - begun) / len(jobs))
 
-    def _take(self, limit: int) -> list[_Job]:
+    def _take(self, captioner: Captioner) -> list[_Job]:
         """The job that has waited longest, and those that can be done with it; the next photos are opened meanwhile."""
         with self._changed:
+            self._captioner = captioner
             if self._waiting:
                 first = self._waiting[0].task
                 alike = [job for job in self._waiting[1:] if _alike(first, job.task)]
-                self._running = [self._waiting[0], *alike][:limit]
+                self._running = [self._waiting[0], *alike][: batch_limit(captioner)]
                 self._waiting = [job for job in self._waiting if job not in self._running]
-            for job in (*self._running, *self._waiting[:limit]):
-                if job.opened is None and isinstance(job.task, PhotoTask):
-                    job.opened = self._hands.submit(open_task, job.task)
+            self._open_next()
             return self._running
+
+    def _open_next(self) -> None:
+        """Have the photos opened that are next, as many as a batch has: more would take memory before their time."""
+        if self._captioner is None:
+            return
+        for job in (*self._running, *self._waiting[: batch_limit(self._captioner)]):
+            if job.opened is None and isinstance(job.task, PhotoTask):
+                job.opened = self._hands.submit(open_task, self._captioner, job.task)
 
     def _do(self, captioner: Captioner, jobs: Sequence[_Job]) -> None:
         """What needs the model; the rest is left to the other thread."""
@@ -204,7 +213,10 @@ class Scheduler:
             self._finishing += jobs
             self._running = []
         for job, result in zip(jobs, found, strict=True):
-            self._hands.submit(self._finish, job, result)
+            if isinstance(job.task, PhotoTask):
+                self._hands.submit(self._finish, job, result)
+            else:  # ready as it is
+                self._finish(job, result)
 
     def _finish(self, job: _Job, result: Callable[[], Any]) -> None:
         try:

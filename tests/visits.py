@@ -60,6 +60,10 @@ class ScriptedCaptioner:
         """It can say any word."""
         return [0] * len(words)
 
+    def reduce(self, photo: Image.Image) -> Image.Image:
+        """The photo: tests know it again by its size."""
+        return photo
+
     def encode(self, photos: Sequence[Image.Image]) -> FeatureGrid:
         """One cell for each photo, which holds its place among all that were ever seen."""
         self.shown.extend(photos)

@@ -145,7 +145,7 @@ class RemoteCaptioner:
             raise PhotoError(f"expected an RGB photo, got mode {photo.mode}: open it with open_photo")
         asked = Asked(options or SearchOptions(), tuple(prefix))
         content = io.BytesIO()
-        reduce_photo(photo, self.photo_settings).save(content, "PNG", compress_level=1)
+        self.reduce(photo).save(content, "PNG", compress_level=1)
         answer = self._ask("POST", f"/describe?{urlencode(asked.query())}", content.getvalue())
         try:
             description = Description.from_record(answer, "The other machine's answer")
@@ -154,6 +154,10 @@ class RemoteCaptioner:
         if description.model != self.card.name:
             self._info = self._ask_info()
         return description
+
+    def reduce(self, photo: Image.Image) -> Image.Image:
+        """What may be described in a photo's place (see `reduce_photo`)."""
+        return reduce_photo(photo, self.photo_settings)
 
     def describe_each(
         self, photos: Sequence[Image.Image], options: SearchOptions | None = None, prefix: Sequence[str] = ()

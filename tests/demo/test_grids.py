@@ -17,6 +17,8 @@ from demo.callbacks import view_photo
 from demo.questions import Answerer
 from demo.scheduler import Scheduler
 
+SQUARE = (64, 64)  # that the tiny captioner looks at in a photo's place
+
 
 class CountingCaptioner(Captioner):
     """Keeps the size of every photo it encodes."""
@@ -50,13 +52,13 @@ def test_after_a_first_caption_no_edit_encodes_the_photo_again(
     answerer = Answerer(lambda: captioner, tmp_path)
     first = view_photo(answerer.scheduler, tmp_path, upload)
     assert first["kind"] == "result"
-    assert captioner.encoded == [(96, 64)]
+    assert captioner.encoded == [SQUARE]
     forced = answerer.answer({"kind": "continue", "photo": upload, "words": ["two", "red"]})
     assert all(caption["text"].startswith("two red") for caption in forced["captions"])
     looked = {"kind": "probe", "photo": upload, "test": "gaze", "weights": np.eye(4).tolist()}
     assert answerer.answer(looked)["kind"] == "gaze"
     assert answerer.answer({"kind": "describe", "photo": upload})["kind"] == "result"
-    assert captioner.encoded == [(96, 64)]
+    assert captioner.encoded == [SQUARE]
 
 
 def test_a_cached_grid_gives_what_the_photo_gives(
@@ -80,7 +82,7 @@ def test_another_photo_under_the_same_name_is_another_photo(
     one = answerer.answer(question)
     (tmp_path / "one.png").write_bytes(photo_bytes(photo(48, 48, seed=5)))
     assert answerer.answer(question)["maps"] != one["maps"]
-    assert captioner.encoded == [(96, 64), (48, 48)]
+    assert captioner.encoded == [SQUARE, SQUARE]
 
 
 def test_a_data_address_is_known_by_what_it_holds(captioner: CountingCaptioner, tmp_path: Path) -> None:

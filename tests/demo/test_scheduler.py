@@ -17,7 +17,7 @@ from captioner.encoder import FeatureGrid
 from captioner.errors import PhotoError
 from captioner.interrupt import check_wanted
 from captioner.search_options import SearchOptions
-from demo.batches import Opened, PhotoTask, Seen, describe_within_memory
+from demo.batches import ON_CPU, Opened, PhotoTask, Seen, describe_within_memory
 from demo.grids import GridCache
 from demo.result_cache import ResultCache, measure
 from demo.scheduler import ModelTask, Scheduler
@@ -108,6 +108,52 @@ def test_photos_searched_differently_are_not_one_batch(scheduler: Scheduler, gat
     gate.open.set()
     assert [ticket.result()["text"] for ticket in tickets] == ["a red dog", "two red dog", "a red dog"]
     assert gate.batches == [[90], [41, 43], [42]]
+
+
+def test_the_next_photos_are_opened_while_the_model_is_busy(gate: Gate) -> None:
+    scheduler, opened = Scheduler(lambda: cast(Captioner, gate)), threading.Semaphore(0)
+
+    def open_photo() -> Image.Image:
+        opened.release()
+        return photo(41)
+
+    def opening(width: int) -> PhotoTask:
+        return PhotoTask(f"photo {width}", "plain", task(41).options, (), open_photo, task(41).finish)
+
+    busy(scheduler, gate)
+    tickets = [scheduler.ask(opening(width)) for width in range(41, 41 + ON_CPU + 2)]
+    for _ in range(ON_CPU):
+        assert opened.acquire(timeout=PATIENCE)
+    assert not gate.open.is_set()
+    assert not opened.acquire(timeout=0.2)  # the last two are not of the next batch
+    gate.open.set()
+    assert [ticket.result()["width"] for ticket in tickets] == [41] * len(tickets)
+
+
+def test_the_model_goes_on_while_what_it_saw_is_made_ready(scheduler: Scheduler, gate: Gate) -> None:
+    slow, ready = threading.Event(), task(40).finish
+
+    def finish(captioner: Captioner, shown: Image.Image, seen: Seen) -> Any:
+        assert slow.wait(PATIENCE)
+        return ready(captioner, shown, seen)
+
+    gate.open.set()
+    first = scheduler.ask(PhotoTask("slow", "plain", task(40).options, (), lambda: photo(40), finish))
+    answered = scheduler.ask(ModelTask(lambda captioner: slow.set()))
+    answered.result(PATIENCE)  # were it not done meanwhile, the first would wait for ever
+    assert first.result(PATIENCE)["width"] == 40
+
+
+def test_a_fault_in_making_it_ready_is_told_to_whom_it_concerns(scheduler: Scheduler, gate: Gate) -> None:
+    def finish(captioner: Captioner, shown: Image.Image, seen: Seen) -> Any:
+        raise ZeroDivisionError("a fault")
+
+    gate.open.set()
+    wrong = scheduler.ask(PhotoTask("wrong", "plain", task(40).options, (), lambda: photo(40), finish))
+    with pytest.raises(ZeroDivisionError):
+        wrong.result(PATIENCE)
+    assert scheduler.ask(task(41)).result(PATIENCE)["width"] == 41
+    assert scheduler.seconds_left() == 1
 
 
 def test_a_photo_that_cannot_be_opened_spoils_no_other(scheduler: Scheduler, gate: Gate) -> None:
@@ -254,7 +300,7 @@ def test_too_little_memory_halves_the_batch_and_at_last_takes_the_cpu(
 ) -> None:
     gate = Gate("cuda", memory)
     gate.open.set()
-    batch = [Opened(task(40 + index), photo(40 + index)) for index in range(5)]
+    batch = [Opened(task(40 + index), photo(40 + index), photo(40 + index)) for index in range(5)]
     found = describe_within_memory(cast(Captioner, gate), batch, GridCache())
     assert len(found) == 5
     assert gate.batches == batches
@@ -265,7 +311,7 @@ def test_too_little_memory_halves_the_batch_and_at_last_takes_the_cpu(
 
 def test_too_little_memory_on_the_cpu_itself_is_a_fault() -> None:
     with pytest.raises(torch.OutOfMemoryError):
-        describe_within_memory(cast(Captioner, Gate("cpu", 0)), [Opened(task(40), photo(40))], GridCache())
+        describe_within_memory(cast(Captioner, Gate("cpu", 0)), [Opened(task(40), photo(40), photo(40))], GridCache())
 
 
 @pytest.mark.parametrize(("fill", "left"), [(lambda: ResultCache(2), [2, 3]), (lambda: ResultCache(9, 2500), [2, 3])])
