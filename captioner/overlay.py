@@ -10,7 +10,7 @@ separable, so one pair of small matrices does it for every word at once, here an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from matplotlib import colormaps
@@ -114,6 +114,7 @@ def native_projection(grid: tuple[int, int], native: tuple[int, int], size: tupl
     return Projection(rows, columns)
 
 
+@cache
 def palette() -> Bytes:
     """(256, 4) red, green, blue, alpha from weight 0 to the top of the scale.
 
@@ -124,6 +125,7 @@ def palette() -> Bytes:
     colours = colormaps[COLOUR_MAP](low + (high - low) * fractions)  # (256, 4)
     colours[:, 3] = STRONGEST_ALPHA * fractions**ALPHA_POWER
     table: Bytes = np.rint(colours * 255).astype(np.uint8)
+    table.flags.writeable = False
     return table
 
 
@@ -140,13 +142,12 @@ def colour_layers(layers: Floats, top: float) -> Bytes:
     """
     colours = np.empty(layers.shape, dtype=np.uint32)  # four bytes a pixel, moved as one number
     table = palette().view(np.uint32)[:, 0]  # (256,)
-    shares = np.zeros(layers.shape[1:], dtype=np.float32)
+    shares = np.empty(layers.shape[1:], dtype=np.float32)
     places = np.empty(layers.shape[1:], dtype=np.uint8)
+    steps = np.float32(255 / top if top > 0 else 0)
     for layer, coloured in zip(layers, colours, strict=True):  # one at a time: it stays in the processor's cache
-        if top > 0:
-            np.clip(np.divide(layer, np.float32(top), out=shares), 0.0, 1.0, out=shares)
-            np.rint(np.multiply(shares, 255, out=shares), out=shares)
-        np.copyto(places, shares, casting="unsafe")
+        np.clip(np.multiply(layer, steps, out=shares), 0, 255, out=shares)
+        np.copyto(places, np.rint(shares, out=shares), casting="unsafe")
         np.take(table, places, out=coloured, mode="clip")  # "clip" writes into `coloured` without a buffer
     return colours.view(np.uint8).reshape(*layers.shape, 4)
 

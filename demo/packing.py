@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import orjson
@@ -38,6 +38,11 @@ class PhotoView(TypedDict):
 def write_json(value: object) -> bytes:
     """Plain data as JSON in UTF-8."""
     return orjson.dumps(value)
+
+
+def read_json(value: bytes) -> Any:
+    """What `write_json` wrote."""
+    return orjson.loads(value)
 
 
 def pack_fractions(values: NDArray[np.floating]) -> str:

@@ -57,7 +57,7 @@ LINE_LENGTH = 32  # photos and questions that may wait; the next is refused, and
 THREADS = 100  # those who wait in the line for the model, and who uploads meanwhile, each take one
 QUEUE_LENGTH = 64  # events that may wait for a thread, should all be taken
 LOOK_PERIOD = 0.05  # seconds between two looks at whether somebody who asked is still there
-SESSIONS_KEPT = 200  # Gradio keeps the last result of each, up to a megabyte, in memory
+SESSIONS_KEPT = 32  # Gradio keeps the last result of each, some 0.3 MB; none of them needs what it keeps
 AT_THE_END = (86_400, 10**10)  # seconds: Gradio deletes the uploads when the page is closed; before, `Expiry` does
 
 

@@ -8,51 +8,39 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Any
-
-from demo.packing import write_json
 
 RESULTS_KEPT = 128
-BYTES_KEPT = 16_000_000  # a result of the page has about 0.3 million; in memory it takes about four times as many
+BYTES_KEPT = 32_000_000  # a result of the page has about 0.3 million
 
 
 class ResultCache:
-    """The results used last, at most so many and so large; for one thread at a time.
+    """The results used last, as JSON, in which they take a quarter of the memory; for one thread at a time.
 
     Args:
         kept: the most results.
-        bytes_kept: the most bytes of all together, as `measure` counts them. What is larger alone is not kept.
+        bytes_kept: the most bytes of all together. What is larger alone is not kept.
     """
 
     def __init__(self, kept: int = RESULTS_KEPT, bytes_kept: int = BYTES_KEPT) -> None:
         self._kept, self._bytes_kept = kept, bytes_kept
-        self._results: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._results: OrderedDict[Hashable, bytes] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._results)
 
-    def find(self, key: Hashable) -> Any | None:
+    def find(self, key: Hashable) -> bytes | None:
         """The result, or None."""
         if key not in self._results:
             return None
         self._results.move_to_end(key)
-        return self._results[key][0]
+        return self._results[key]
 
-    def keep(self, key: Hashable, result: Any, size: int) -> None:
-        """Keep plain data; those that were not used for the longest time leave.
-
-        Args:
-            size: its bytes (see `measure`), counted before, for others wait while this keeps.
-        """
-        if size > self._bytes_kept or key in self._results:
+    def keep(self, key: Hashable, result: bytes) -> None:
+        """Keep plain data; those that were not used for the longest time leave."""
+        if len(result) > self._bytes_kept or key in self._results:
             return
-        self._results[key] = result, size
-        self._bytes += size
+        self._results[key] = result
+        self._bytes += len(result)
         while len(self._results) > self._kept or self._bytes > self._bytes_kept:
-            self._bytes -= self._results.popitem(last=False)[1][1]
-
-
-def measure(result: Any) -> int:
-    """How many bytes plain data takes as JSON."""
-    return len(write_json(result))
+            self._bytes -= len(self._results.popitem(last=False)[1])

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 from captioner.interrupt import interruptible
 from demo.batches import Opened, PhotoTask, batch_limit, finish, look, open_task
 from demo.grids import GridCache
+from demo.packing import read_json, write_json
 from demo.process_memory import return_memory
-from demo.result_cache import ResultCache, measure
+from demo.result_cache import ResultCache
 from demo.tickets import FullError, Ticket
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Scheduler:
         with self._changed:
             known = None if key is None else self._cache.find(key)
             if known is not None:
-                ticket.future.set_result(known)
+                ticket.settle(read_json(known))
                 return ticket
             job = self._same(key)
             self._replace(visitor, most, job)
@@ -229,10 +230,10 @@ class Scheduler:
             return_memory()
 
     def _settle(self, job: _Job, result: Any) -> None:
-        size = 0 if job.key is None or isinstance(result, Exception) else measure(result)
+        kept = None if job.key is None or isinstance(result, Exception) else write_json(result)
         with self._changed:
-            if size:
-                self._cache.keep(job.key, result, size)
+            if kept is not None:
+                self._cache.keep(job.key, kept)
             if job in self._finishing:
                 self._finishing.remove(job)
             for ticket in job.tickets:

@@ -70,8 +70,8 @@ def build_view(
     return {
         "kind": "result",
         "photo": pack_photo(photo, layer),
-        "grid": description.grid,
-        "native": description.native,
+        "grid": list(description.grid),
+        "native": list(description.native),
         "maps": {"fractions": pack_fractions(maps.stacked() / peak), "peak": peak},
         "smooth": pack_matrices(smooth),
         "cells": pack_matrices(cells),

@@ -62,8 +62,8 @@ class ResultView(TypedDict):
 
     kind: Literal["result"]
     photo: PhotoView
-    grid: tuple[int, int]
-    native: tuple[int, int]
+    grid: list[int]
+    native: list[int]
     maps: MapsView
     smooth: MatrixView
     cells: MatrixView

@@ -8,6 +8,7 @@ serving process smaller.
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from captioner.errors import DataError
 
 READY = "SayWhere is ready"  # what app.py writes when the model is there
 CAPTIONS = 20  # asked for before the memory is looked at the last time
+SETTLING = 1.0  # seconds after them, in which the page gives back what they took
 MOMENTS = ("page answers", "model ready", f"after {CAPTIONS} captions")
 BARE = """
 import sys, time
@@ -151,6 +153,7 @@ def visit_app(checkpoint: Path, device: str, photo: str, captions: int) -> Visit
         ready, second = page.says(READY), page.memory()
         for _ in range(captions):
             page.caption(photo)
+        time.sleep(SETTLING)
         return Visit(answered, ready, (first, second, page.memory()))
 
 
