@@ -39,7 +39,9 @@ class PhotoTask:
         options: how to search.
         prefix: words every caption begins with.
         photo: opens it, when its turn has come; waiting photos take no memory.
-        finish: makes of what was seen the plain data that is given and kept; it may hold nothing of the visitor.
+        finish: makes of what was shown and seen the plain data that is given and kept; it may hold nothing of the
+            visitor.
+        show: makes of the photo what `finish` needs of it: the photo itself, tens of megabytes, does not wait.
         lent: let a lent GPU do it, where there is one (`demo.zero_gpu`).
     """
 
@@ -48,7 +50,8 @@ class PhotoTask:
     options: SearchOptions
     prefix: tuple[str, ...]
     photo: Callable[[], Image.Image]
-    finish: Callable[[Captioner, Image.Image, Seen], Any]
+    finish: Callable[[Captioner, Any, Seen], Any]
+    show: Callable[[Image.Image], Any] = lambda photo: photo
     lent: bool = False
 
     @property
@@ -62,10 +65,10 @@ class PhotoTask:
 
 
 class Opened(NamedTuple):
-    """A task whose photo has been opened; `square` is what the captioner looks at."""
+    """A task whose photo has been opened: what is shown of it, and what the captioner looks at."""
 
     task: PhotoTask
-    photo: Image.Image
+    shown: Any
     square: Image.Image
 
 
@@ -80,7 +83,7 @@ def open_task(captioner: Captioner, task: PhotoTask) -> Opened | Exception:
     """The task with its photo, ready for the captioner, or why it cannot be used."""
     try:
         photo = task.photo()
-        return Opened(task, photo, captioner.reduce(photo))
+        return Opened(task, task.show(photo), captioner.reduce(photo))
     except Exception as problem:  # told to those who wait for this photo alone
         return problem
 
@@ -105,7 +108,7 @@ def look(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> Seq
 
 def finish(captioner: Captioner, opened: Opened, found: Seen | CaptionerError) -> Any:
     """The task's result, or the error in its place."""
-    return found if isinstance(found, CaptionerError) else opened.task.finish(captioner, opened.photo, found)
+    return found if isinstance(found, CaptionerError) else opened.task.finish(captioner, opened.shown, found)
 
 
 def describe_within_memory(captioner: Captioner, batch: Sequence[Opened], grids: GridCache) -> list[Seen]:

@@ -21,7 +21,7 @@ from demo import text
 from demo.batches import PhotoTask, Seen
 from demo.scheduler import Scheduler
 from demo.tickets import FullError
-from demo.view import build_fault, build_problem, build_view
+from demo.view import ShownPhoto, build_fault, build_problem, build_view, show_photo
 from demo.view_types import FullView, ResultView, View
 
 if TYPE_CHECKING:
@@ -104,13 +104,14 @@ def described(
         FullError: too many wait.
     """
 
-    def finish(captioner: Captioner, photo: Image.Image, seen: Seen) -> ResultView:
+    def finish(captioner: Captioner, shown: ShownPhoto, seen: Seen) -> ResultView:
         about = captioner.card.trained_on
-        return build_view(seen.description, photo, about, preset=preset, without_gpu=seen.without_gpu)
+        return build_view(seen.description, shown, about, preset=preset, without_gpu=seen.without_gpu)
 
     source = find_upload(uploads, upload)
     options = SearchOptions.preset(preset)
-    task = PhotoTask(content_of(source), f"view {preset}", options, prefix, lambda: open_photo(source), finish, lent)
+    content = content_of(source)
+    task = PhotoTask(content, f"view {preset}", options, prefix, lambda: open_photo(source), finish, show_photo, lent)
     shared: ResultView = _answered(scheduler, task, asker)
     path = upload.get("path")  # the visitor's own, beside what may be shared with others
     return {**shared, "source": None if path is None else {"path": str(path)}}
@@ -146,10 +147,11 @@ def caption_json(
         raise PhotoError(text.NO_PHOTO)
     source, options = find_upload(uploads, upload), SearchOptions(widths=(width,))
 
-    def finish(captioner: Captioner, photo: Image.Image, seen: Seen) -> dict[str, Any]:
+    def finish(captioner: Captioner, shown: None, seen: Seen) -> dict[str, Any]:
         return seen.description.to_json(width)
 
-    task = PhotoTask(content_of(source), "json", options, (), lambda: open_photo(source), finish)
+    content = content_of(source)
+    task = PhotoTask(content, "json", options, (), lambda: open_photo(source), finish, lambda photo: None)
     found: dict[str, Any] = _answered(scheduler, task, asker)
     return found
 

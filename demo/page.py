@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -31,6 +32,7 @@ from demo.grids import GridCache
 from demo.guard import Guard, GuardOptions
 from demo.guard.leaving import Leaving
 from demo.packing import write_json
+from demo.process_memory import returning
 from demo.questions import Answerer
 from demo.scheduler import Scheduler
 from demo.scripts import (
@@ -142,11 +144,18 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
                 Middleware(Leaving, left=page.scheduler.leave),
             ],
             "routes": [Route("/health", tell_health)],
-            "lifespan": Expiry(Path(get_upload_folder())).lifespan,
+            "lifespan": _meanwhile,
         },
         max_threads=THREADS,
     )
     return str(address)
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(app: object) -> AsyncIterator[None]:
+    """What is done again and again while the page is served."""
+    async with Expiry(Path(get_upload_folder())).lifespan(app), returning():
+        yield
 
 
 def _photo_input() -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+from anyio import to_thread
 
 MALLOPT_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
+PERIOD = 5.0  # seconds between two looks for memory that can be returned
 
 
 @contextmanager
@@ -40,10 +44,28 @@ def settle_memory() -> None:
 
 
 def return_memory() -> None:
-    """Give what is free back to the machine: after a batch, that is a fifth of all this process has."""
+    """Give what is free back to the machine: after a batch of photos, that is a fifth of all this process has."""
     trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+@asynccontextmanager
+async def returning(seconds: float = PERIOD) -> AsyncIterator[None]:
+    """Return memory again and again meanwhile; it takes some milliseconds."""
+
+    async def return_on() -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await to_thread.run_sync(return_memory)
+
+    task = asyncio.create_task(return_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

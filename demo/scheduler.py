@@ -22,7 +22,6 @@ from captioner.interrupt import interruptible
 from demo.batches import Opened, PhotoTask, batch_limit, finish, look, open_task
 from demo.grids import GridCache
 from demo.packing import read_json, write_json
-from demo.process_memory import return_memory
 from demo.result_cache import ResultCache
 from demo.tickets import FullError, Ticket
 
@@ -178,10 +177,13 @@ class Scheduler:
                 for job in jobs:
                     self._settle(job, problem)
                 continue
-            begun, jobs = time.monotonic(), self._take(captioner)
-            if jobs:
-                self._do(captioner, jobs)
-                self._paces.append((time.monotonic() - begun) / len(jobs))
+            self._turn(captioner)
+
+    def _turn(self, captioner: Captioner) -> None:
+        begun, jobs = time.monotonic(), self._take(captioner)
+        if jobs:
+            self._do(captioner, jobs)
+            self._paces.append((time.monotonic() - begun) / len(jobs))
 
     def _take(self, captioner: Captioner) -> list[_Job]:
         """The job that has waited longest, and those that can be done with it; the next photos are opened meanwhile."""
@@ -224,10 +226,6 @@ class Scheduler:
             self._settle(job, result())
         except Exception as problem:
             self._settle(job, problem)
-        with self._changed:
-            idle = not self._all()
-        if idle:
-            return_memory()
 
     def _settle(self, job: _Job, result: Any) -> None:
         kept = None if job.key is None or isinstance(result, Exception) else write_json(result)

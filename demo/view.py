@@ -6,16 +6,18 @@ colours up. A map that several captions share, as captions with the same beginni
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PIL import Image
 
 from captioner.caption import Caption
 from captioner.description import Description
 from captioner.overlay import cell_projection, native_projection, palette, smooth_projection
 from captioner.search_options import DEFAULT_PRESET, SearchOptions
-from demo.boxes import boxes_of
+from demo.boxes import Boxes, boxes_of
 from demo.first_word import first_word
 from demo.glimpse_view import MapStore, Tops, glimpse_views
-from demo.packing import LAYER_SIDE, pack_bytes, pack_fractions, pack_matrices, pack_photo, scaled
+from demo.packing import LAYER_SIDE, PhotoView, pack_bytes, pack_fractions, pack_matrices, pack_photo, scaled
 from demo.tree import build_trees
 from demo.view_types import CaptionView, FaultView, ProblemView, ResultView, WordView
 
@@ -32,9 +34,30 @@ def build_fault(message: str) -> FaultView:
     return {"kind": "problem", "message": message, "again": True}
 
 
+@dataclass(frozen=True)
+class ShownPhoto:
+    """What the page is sent of a photo.
+
+    Attributes:
+        layer: (width, height) of the layers that lie on it.
+        packed: the photo itself, as a JPEG.
+        boxes: drawn on it, where it is an example.
+    """
+
+    layer: tuple[int, int]
+    packed: PhotoView
+    boxes: Boxes
+
+
+def show_photo(photo: Image.Image) -> ShownPhoto:
+    """What is sent of an upright RGB photo."""
+    layer = scaled(photo.size, LAYER_SIDE)
+    return ShownPhoto(layer, pack_photo(photo, layer), boxes_of(photo))
+
+
 def build_view(
     description: Description,
-    photo: Image.Image,
+    photo: Image.Image | ShownPhoto,
     trained_on: str,
     *,
     preset: str = DEFAULT_PRESET,
@@ -47,7 +70,7 @@ def build_view(
 
     Args:
         description: with 1 or more widths.
-        photo: the upright RGB photo that was described.
+        photo: the upright RGB photo that was described, or what is shown of it.
         trained_on: the line that says what the model learnt from.
         preset: how was searched, by its name (`SearchOptions.preset`).
         normalisation: the power of the length by which its captions were ranked; None: the preset's.
@@ -59,9 +82,9 @@ def build_view(
         SearchError: there is no preset of that name.
     """
     power = SearchOptions.preset(preset).length_normalisation if normalisation is None else normalisation
-    layer = scaled(photo.size, LAYER_SIDE)
-    smooth, cells = smooth_projection(description.grid, layer), cell_projection(description.grid, layer)
-    native = native_projection(description.grid, description.native, layer)
+    shown = photo if isinstance(photo, ShownPhoto) else show_photo(photo)
+    smooth, cells = smooth_projection(description.grid, shown.layer), cell_projection(description.grid, shown.layer)
+    native = native_projection(description.grid, description.native, shown.layer)
     maps = MapStore()
     captions = [_caption_words(caption, maps) for caption in description.captions]
     tops = maps.tops(smooth, description.native)
@@ -69,7 +92,7 @@ def build_view(
     peak = maps.peak()
     return {
         "kind": "result",
-        "photo": pack_photo(photo, layer),
+        "photo": shown.packed,
         "grid": list(description.grid),
         "native": list(description.native),
         "maps": {"fractions": pack_fractions(maps.stacked() / peak), "peak": peak},
@@ -91,7 +114,7 @@ def build_view(
         "recorded": recorded,
         "source": source,
         "without_gpu": without_gpu,
-        "boxes": boxes_of(photo),
+        "boxes": shown.boxes,
     }
 
 

@@ -24,7 +24,7 @@ from captioner.errors import DataError
 
 READY = "SayWhere is ready"  # what app.py writes when the model is there
 CAPTIONS = 20  # asked for before the memory is looked at the last time
-SETTLING = 1.0  # seconds after them, in which the page gives back what they took
+SETTLING = 6.0  # seconds after them, in which the page gives back what they took
 MOMENTS = ("page answers", "model ready", f"after {CAPTIONS} captions")
 BARE = """
 import sys, time

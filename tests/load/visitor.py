@@ -18,6 +18,10 @@ from load.report import Report
 
 PATIENCE = 120.0  # seconds an answer may take before it counts as failed
 START = 180.0  # seconds the others may take to be ready
+PAUSE = (
+    4.0,
+    10.0,
+)  # seconds between two deeds, two of five of which upload a photo: what one visitor may (guard.rates)
 TRIES = 20  # of a photo that meets a full line
 
 
@@ -40,7 +44,7 @@ class Visitor(threading.Thread):
         while time.monotonic() < self.until:
             deed = self.random.choice(deeds)
             self._do(deed.__name__.replace("_", " "), deed)
-            time.sleep(self.random.uniform(0.2, 2.0))
+            time.sleep(self.random.uniform(*PAUSE))
         self.client.close()
 
     def _do(self, name: str, deed: Callable[[], None]) -> None:
