@@ -19,9 +19,6 @@ from load.report import Report
 PATIENCE = 120.0  # seconds an answer may take before it counts as failed
 START = 180.0  # seconds the others may take to be ready
 PAUSE = (4.0, 10.0)  # seconds between two deeds; two of five upload a photo, which one visitor may every 15 s
-    4.0,
-    10.0,
-)  # seconds between two deeds, two of five of which upload a photo: what one visitor may (guard.rates)
 TRIES = 20  # of a photo that meets a full line
 
 
