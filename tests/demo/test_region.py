@@ -50,7 +50,9 @@ def outline(page: Page) -> Box:
     """The rectangle as it is seen, 0 to 1 across and down."""
     left, top = at(page, 0, 0)
     right, bottom = at(page, 1, 1)
-    seen = page.locator(".sw-region").bounding_box()
+    region = page.locator(".sw-region")
+    region.wait_for()
+    seen = region.bounding_box()
     assert seen is not None
     across, down = right - left, bottom - top
     x, y = (seen["x"] - left) / across, (seen["y"] - top) / down

@@ -20,8 +20,8 @@ WORDS = ("two", "man", "in", "water")
 def test_words_are_compared_with_those_of_a_blank_photo() -> None:
     captioner, grid = wide_captioner()
     seen = seen_or_guessed(captioner, grid, WORDS)
-    np.testing.assert_allclose(seen.log_probs, captioner.replay(grid, WORDS).log_probs, atol=1e-5)
-    np.testing.assert_allclose(seen.blind, captioner.replay(captioner.blank, WORDS).log_probs, atol=1e-5)
+    np.testing.assert_allclose(seen.log_probs, captioner.replay(grid, WORDS).log_probs, rtol=1e-5)
+    np.testing.assert_allclose(seen.blind, captioner.replay(captioner.blank, WORDS).log_probs, rtol=1e-5)
     np.testing.assert_allclose(seen.gains, np.subtract(seen.log_probs, seen.blind))
 
 
