@@ -16,7 +16,7 @@ from captioner.description import Description
 from captioner.overlay import Floats, smooth_projection
 from demo.glimpse_view import EVERYWHERE
 from demo.packing import LAYER_SIDE, PHOTO_SIDE, pack_fractions
-from demo.view import build_problem, build_view
+from demo.view import build_problem, build_view, show_photo
 from demo.view_types import ResultView
 
 
@@ -54,6 +54,12 @@ def test_words_carry_their_numbers_and_their_own_map() -> None:
         assert word["probability"] == pytest.approx(float(given.captions[1].probabilities[index]), abs=1e-4)
         assert word["gate"] == pytest.approx(float(given.captions[1].gate[index]), abs=1e-4)
         np.testing.assert_allclose(maps_of(view)[word["map"]], given.captions[1].attention[index], atol=1e-5)
+
+
+def test_what_is_shown_of_a_photo_stands_for_it() -> None:
+    tall = photo(60, 1300)
+    assert build_view(description(), show_photo(tall), "") == build_view(description(), tall, "")
+    assert show_photo(tall).packed["height"] == 1300
 
 
 def test_rankings_keep_their_order_and_their_widths() -> None:
