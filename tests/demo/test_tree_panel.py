@@ -347,6 +347,10 @@ def test_a_newer_question_replaces_an_older_one(desktop: Visit) -> None:
     click_branch(page, "two dogs")
     page.get_by_role("button", name=SAY["go_on"]).click()
     expect(page.locator(".sw-card .sw-forcing-now")).to_contain_text("“two dogs”")
+    for _ in range(500):  # until both have come here
+        if len(held) >= 2:
+            break
+        page.wait_for_timeout(20)
     for route in held[::-1]:
         route.continue_()
     expect(page.locator(".sw-given")).to_contain_text("“two dogs”")
