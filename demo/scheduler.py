@@ -94,23 +94,27 @@ class Scheduler:
         ticket, key = Ticket(self, visitor, session), task.key if isinstance(task, PhotoTask) else None
         with self._changed:
             known = None if key is None else self._cache.find(key)
-            if known is not None:
-                ticket.settle(read_json(known))
-                return ticket
-            job = self._same(key)
-            self._replace(visitor, most, job)
-            if job is None:
-                if len(self._waiting) >= self._capacity:
-                    raise FullError(self._seconds_left())
-                job = _Job(task, key)
-                self._waiting.append(job)
-            job.tickets.append(ticket)
-            self._open_next()
-            self._changed.notify()
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="model", daemon=True)
-                self._worker.start()
+            if known is None:
+                self._join(ticket, task, key, most)
+        if known is not None:  # read while nobody waits for the line
+            ticket.settle(read_json(known))
         return ticket
+
+    def _join(self, ticket: Ticket, task: Task, key: Hashable | None, most: int) -> None:
+        """Let a ticket wait for a job like its own, or for a new one."""
+        job = self._same(key)
+        self._replace(ticket.visitor, most, job)
+        if job is None:
+            if len(self._waiting) >= self._capacity:
+                raise FullError(self._seconds_left())
+            job = _Job(task, key)
+            self._waiting.append(job)
+        job.tickets.append(ticket)
+        self._open_next()
+        self._changed.notify()
+        if self._worker is None:
+            self._worker = threading.Thread(target=self._work, name="model", daemon=True)
+            self._worker.start()
 
     def ahead(self, ticket: Ticket) -> int:
         """How many jobs are done before this ticket's is begun."""

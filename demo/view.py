@@ -19,7 +19,7 @@ from demo.first_word import first_word
 from demo.glimpse_view import MapStore, Tops, glimpse_views
 from demo.packing import LAYER_SIDE, PhotoView, pack_bytes, pack_fractions, pack_matrices, pack_photo, scaled
 from demo.tree import build_trees
-from demo.view_types import CaptionView, FaultView, ProblemView, ResultView, WordView
+from demo.view_types import CaptionView, FaultView, MapsView, ProblemView, ResultView, WordView
 
 DEFAULT_WIDTH = 5
 
@@ -89,13 +89,12 @@ def build_view(
     captions = [_caption_words(caption, maps) for caption in description.captions]
     tops = maps.tops(smooth, description.native)
     glimpses = glimpse_views(description.glimpses, maps)
-    peak = maps.peak()
     return {
         "kind": "result",
         "photo": shown.packed,
         "grid": list(description.grid),
         "native": list(description.native),
-        "maps": {"fractions": pack_fractions(maps.stacked() / peak), "peak": peak},
+        "maps": _maps_view(maps),
         "smooth": pack_matrices(smooth),
         "cells": pack_matrices(cells),
         "native_cells": pack_matrices(native) if description.native != description.grid else None,
@@ -116,6 +115,11 @@ def build_view(
         "without_gpu": without_gpu,
         "boxes": shown.boxes,
     }
+
+
+def _maps_view(maps: MapStore) -> MapsView:
+    peak = maps.peak()
+    return {"fractions": pack_fractions(maps.stacked() / peak), "peak": peak}
 
 
 def _caption_words(caption: Caption, maps: MapStore) -> list[WordView]:
