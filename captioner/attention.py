@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from captioner.packed import PackedLinear
+
 PIECE = 1 << 19  # numbers (2 MB) that a core's cache holds; tens of megabytes would even be asked of the system anew
 
 
@@ -36,7 +38,7 @@ class SoftAttention(nn.Module):
     def __init__(self, annotation_dim: int, hidden_dim: int, attention_dim: int) -> None:
         super().__init__()
         self.annotation_projection = nn.Linear(annotation_dim, attention_dim)
-        self.hidden_projection = nn.Linear(hidden_dim, attention_dim)
+        self.hidden_projection = PackedLinear(hidden_dim, attention_dim)
         self.score = nn.Linear(attention_dim, 1)
         self.compare: Callable[[Tensor, Tensor, Tensor], Tensor] = compare  # training puts a frugal one here
 

@@ -1,33 +1,25 @@
 """Beam search over any step function; knows no photo and no word.
 
 A prefix kept by several beam widths is one decoder row, so searching all widths at once costs hardly more than
-searching the widest. G groups (photos) are searched together; at each step every group has R rows, the largest
-number of distinct live prefixes that any of them has.
+searching the widest. G groups (photos) are searched together; at each step every group has R rows. On a processor they
+are as many as the group with the most distinct live prefixes needs; a padded search, for a GPU, always has as many as
+there can ever be, so that all its steps are alike and can be recorded once and replayed.
 """
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from torch import Tensor
+from collections.abc import Iterator
 
-from captioner.beams import Beams, Rows
+import torch
+
 from captioner.errors import SearchError
-from captioner.glimpses import Glimpses
 from captioner.interrupt import check_wanted
+from captioner.recorder import Recorder
 from captioner.search_options import MAX_LENGTH_NORMALISATION, MAX_WIDTH, SearchOptions, SearchTokens
-from captioner.search_steps import (
-    SearchState,
-    StateT,
-    Step,
-    StepRecord,
-    StepResult,
-    check_numbers,
-    check_step,
-    collect_glimpses,
-    read_step,
-)
-from captioner.search_tree import FATES, Hypothesis, Node, NodeColumns, SearchResult, node_path
+from captioner.search_results import search_results
+from captioner.search_steps import SearchState, StateT, Step, StepResult, check_sound
+from captioner.search_tree import Hypothesis, Node, SearchResult
+from captioner.search_turns import Asked, Going, Turn, start_search, take_turn
 
 __all__ = [
     "MAX_LENGTH_NORMALISATION",
@@ -43,6 +35,8 @@ __all__ = [
     "beam_search",
 ]
 
+CPU = torch.device("cpu")
+
 
 def beam_search(
     step: Step[StateT],
@@ -51,6 +45,8 @@ def beam_search(
     options: SearchOptions,
     groups: int = 1,
     prefix: tuple[int, ...] = (),
+    device: torch.device = CPU,
+    recorder: Recorder | None = None,
 ) -> tuple[dict[int, SearchResult], ...]:
     """Search G groups with all widths in one batched run.
 
@@ -67,6 +63,9 @@ def beam_search(
         groups: G.
         prefix: what every hypothesis begins with. Its tokens carry what the steps say about them, like any others, and
             count towards totals, scores and limits; the beams choose from the first token after it.
+        device: where the step computes and the search takes place; on any but the processor it is padded.
+        recorder: pads the search and replays its turns where it can; there must be no prefix, the state must be a named
+            tuple of tensors, and the step always the same.
 
     Returns:
         For each group: width -> result.
@@ -78,88 +77,20 @@ def beam_search(
     """
     if groups < 1:
         raise SearchError(f"expected 1 group or more, got {groups}")
-    _check_prefix(prefix, tokens, options.max_steps)
-    beams = Beams(options.widths, groups, tokens.end, options.length_normalisation)
-    records: list[StepRecord] = []
-    seen = np.zeros(groups, np.int64)  # (G,) rows of all steps so far
-    state = start_state
-    start = np.full((groups, 1), tokens.start)
-    rows = Rows(np.zeros_like(start), start, np.ones(groups, np.int64))
+    asked = Asked(tokens, options, prefix, padded=recorder is not None or device.type != "cpu")
     with torch.no_grad():
-        while beams.alive:
-            check_wanted()
-            result = step(torch.from_numpy(rows.token_ids), state)
-            cells = records[0].attention.shape[-1] if records else None
-            check_step(result, rows.token_ids.shape, cells, max(tokens.end, *tokens.banned, *prefix, 0))
-            forbidden = (*tokens.banned, tokens.end) if len(records) < options.min_words else tokens.banned
-            looked_at = max(options.top_words, beams.most_places)
-            records.append(read_step(result, forbidden, looked_at, rows.live))
-            seen += rows.live
-            number = len(records) - 1
-            check_numbers(records[-1], number)
-            if number < len(prefix):
-                _give(beams, result.log_probs, number, prefix)
-            else:
-                beams.grow(number, records[-1].log_probs, records[-1].tokens, last=len(records) == options.max_steps)
-            if beams.alive:
-                rows = beams.share_rows(tokens.start, seen)
-                state = result.state.take(torch.from_numpy(rows.came_from).to(result.log_probs.device))
-    return _results(beams, records, options, groups)
+        going = start_search(start_state, asked, groups, device)
+        replayed = None if recorder is None else recorder.replay(step, going, asked)
+        turns = tuple(_turns(step, going, asked)) if replayed is None else replayed
+        return search_results(turns, options, tokens.end, len(prefix))
 
 
-def _check_prefix(prefix: tuple[int, ...], tokens: SearchTokens, max_steps: int) -> None:
-    if len(prefix) >= max_steps:
-        raise SearchError(
-            f"expected a beginning shorter than the limit of {max_steps} words, got {len(prefix)} of them: give fewer"
-        )
-    wrong = [token for token in prefix if token < 0 or token in (*tokens.banned, tokens.start, tokens.end)]
-    if wrong:
-        raise SearchError(f"expected a beginning of words, got token {wrong[0]}, which is none: choose another")
-
-
-def _give(beams: Beams, log_probs: Tensor, step: int, prefix: tuple[int, ...]) -> None:
-    """Let every beam take the token of the prefix; log_probs is the step's (G, R, V), whose row 0 all beams are on."""
-    said = log_probs[:, 0, prefix[step]].float().cpu().numpy()  # (G,)
-    if np.isneginf(said).any():
-        raise SearchError(
-            f"expected a beginning the model can say, got token {prefix[step]} with a log-probability of -inf "
-            f"at step {step}: choose another"
-        )
-    beams.give(step, prefix[step], said)
-
-
-def _results(
-    beams: Beams, records: list[StepRecord], options: SearchOptions, groups: int
-) -> tuple[dict[int, SearchResult], ...]:
-    """What every beam of every group ended with."""
-    seen = [collect_glimpses(records, group, options.top_words) for group in range(groups)]
-    results: tuple[dict[int, SearchResult], ...] = tuple({} for _ in range(groups))
-    for number, (tree, leaves) in enumerate(beams.trees()):
-        group, width = number // len(options.widths), options.widths[number % len(options.widths)]
-        parents = tree.parent.tolist()
-        found = [_hypothesis(node_path(parents, leaf), tree, seen[group]) for leaf in leaves]
-        ranked = sorted(found, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score))
-        results[group][width] = SearchResult(width, tuple(ranked), tree, seen[group])
-    return results
-
-
-def _hypothesis(path: tuple[int, ...], tree: NodeColumns, glimpses: Glimpses[int]) -> Hypothesis:
-    """The hypothesis whose tokens are the nodes at `path`."""
-    branch = tree.at(path)  # (T,), or (T + 1,) with <end>
-    finished = FATES[branch.fate[-1]] == "finished"
-    spoken = branch.at(tuple(range(len(path) - finished)))  # (T,)
-    log_probs, seen = spoken.log_prob, spoken.glimpse
-    attention, gate = glimpses.attention[seen], glimpses.gate[seen]  # (T, L), (T,)
-    for array in (log_probs, attention, gate):
-        array.flags.writeable = False
-    return Hypothesis(
-        tokens=tuple(spoken.token.tolist()),
-        log_probs=log_probs,
-        end_log_prob=float(branch.log_prob[-1]) if finished else None,
-        attention=attention,
-        gate=gate,
-        alternatives=tuple(glimpses.alternatives[place] for place in seen.tolist()),
-        score=float(branch.score[-1]),
-        finished=finished,
-        nodes=path,
-    )
+def _turns(step: Step[StateT], going: Going[StateT], asked: Asked) -> Iterator[Turn]:
+    """Step after step until no hypothesis goes on."""
+    for number in range(asked.options.max_steps):
+        check_wanted()
+        going, turn = take_turn(step, going, asked, number)
+        check_sound(turn.reading, turn.live, number)
+        yield turn
+        if not going.live.any():
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from captioner.decoder import DecoderState
 from captioner.description import Description
 from captioner.encoder import FeatureGrid, join_grids
 from captioner.errors import CheckpointError, PhotoError, SearchError
-from captioner.folded import fold
+from captioner.folded import exact_products, fold
 from captioner.gaze import Gaze
 from captioner.glimpses import Glimpses
 from captioner.inside import Inside, look_inside
 from captioner.photo import prepare_photo, reduce_photo
+from captioner.recorder import RecordedEncoder, Recorder
+from captioner.recording import Recordings, capture_for, filled_up
 from captioner.search_options import SearchOptions, SearchTokens
 from captioner.self_test import SelfTest, self_test
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -36,10 +39,13 @@ class Captioner:
     Args:
         checkpoint: the model's parts.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
-        precision: of the encoder, "float32" or "bfloat16" (see `fold`).
+        precision: of the encoder, one of `PRECISIONS` (see `fold`).
+        record: whether the work on a GPU is recorded and replayed, which pays from the second photo on.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: str = "float32") -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, device: str = "auto", precision: str = "float32", record: bool = True
+    ) -> None:
         try:
             self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
             if self.device.type == "meta":  # torch's device without memory: it computes shapes, no captions
@@ -52,16 +58,17 @@ class Captioner:
         self.photo_settings = checkpoint.photo_settings
         self.card = checkpoint.card
         self.familiarity = checkpoint.familiarity
+        self._start_recording(record)
 
     @classmethod
-    def load(cls, path: Path | str, device: str = "auto", precision: str = "float32") -> Captioner:
+    def load(cls, path: Path | str, device: str = "auto", precision: str = "float32", record: bool = True) -> Captioner:
         """Read a checkpoint file.
 
         Raises:
             CheckpointError: the file is no checkpoint, or the device is not to be had.
             EncoderError: there is no such precision.
         """
-        return cls(load_checkpoint(Path(path)), device, precision)
+        return cls(load_checkpoint(Path(path)), device, precision, record)
 
     def on(self, device: str) -> Captioner:
         """The same model, copied to another device.
@@ -75,7 +82,14 @@ class Captioner:
         other.device = torch.device(device)
         other.encoder = copy.deepcopy(self.encoder).to(other.device)
         other.decoder = copy.deepcopy(self.decoder).to(other.device)
+        other._start_recording(True)
         return other
+
+    def _start_recording(self, record: bool) -> None:
+        capture = capture_for(self.device) if record else None
+        recordings = None if capture is None else Recordings(capture)
+        self._see = self.encoder if recordings is None else RecordedEncoder(self.encoder, recordings)
+        self._recorder = None if recordings is None else Recorder(recordings, len(self.vocabulary))
 
     def describe(
         self, photo: Image.Image, options: SearchOptions | None = None, prefix: Sequence[str] = ()
@@ -121,8 +135,8 @@ class Captioner:
         the weights are few.
         """
         at_once = 1 if self.device.type == "cpu" else max(1, len(pixels))
-        with torch.inference_mode():
-            grids: list[FeatureGrid] = [self.encoder(part.to(self.device)) for part in torch.split(pixels, at_once)]
+        with torch.inference_mode(), exact_products(self.device):
+            grids: list[FeatureGrid] = [self._see(self._sent(part)) for part in torch.split(pixels, at_once)]
         return grids[0] if len(grids) == 1 else join_grids(grids)
 
     def search(
@@ -148,9 +162,13 @@ class Captioner:
         options = options or SearchOptions()
         given = tuple(self.known_ids(prefix))
         step = self._step if gaze is None else self._steered(gaze, grid)
+        recorder = None if given or gaze is not None else self._recorder
         with torch.inference_mode():
-            start = self.decoder.start(grid)
-            results = beam_search(step, start, self._tokens(options.any_token), options, len(grid.annotations), given)
+            photos = len(grid.annotations)
+            full = grid if recorder is None else replace(grid, annotations=filled_up(grid.annotations))
+            start, groups = self.decoder.start(full), len(full.annotations)
+            tokens = self._tokens(options.any_token)
+            results = beam_search(step, start, tokens, options, groups, given, self.device, recorder)[:photos]
             strange = None if self.familiarity is None else self.familiarity.strangeness(grid).tolist()
         return tuple(
             self._description(grid, by_width, None if strange is None else strange[photo])
@@ -229,9 +247,15 @@ class Captioner:
         return step
 
     def _step(self, token_ids: Tensor, state: DecoderState, gaze: Tensor | None = None) -> StepResult:
-        step = self.decoder.step(token_ids.to(self.device), state, gaze)
+        step = self.decoder.step(token_ids, state, gaze)
         log_probs = step.logits.float().log_softmax(-1)  # (G, R, V)
         return StepResult(log_probs, step.attention, step.gate.mean(dim=-1), step.state)
+
+    def _sent(self, pixels: Tensor) -> Tensor:
+        """The pixels on the captioner's device; on their way to a GPU this thread goes on."""
+        if self.device.type != "cuda" or pixels.is_cuda:
+            return pixels.to(self.device)
+        return pixels.pin_memory().to(self.device, non_blocking=True)
 
     def _tokens(self, any_token: bool = False) -> SearchTokens:
         words = self.vocabulary

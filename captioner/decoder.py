@@ -107,7 +107,7 @@ class AttentionDecoder(nn.Module):
         self.gate = PackedLinear(h, d)
         self.lstm = PackedLSTMCell(e + d, h)
         if options.deep_output:
-            self.output_hidden = nn.Linear(h, e)
+            self.output_hidden = PackedLinear(h, e)
             self.output_context = PackedLinear(d, e, bias=False)
         self.output = PackedLinear(e if options.deep_output else h, v)
         if options.tied_embeddings:

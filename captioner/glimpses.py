@@ -72,11 +72,12 @@ def check_readings(
     if len(alternatives) != count:
         raise RecordError(f"expected alternatives for {count} {of}s, got {len(alternatives)}")
     sums = attention.sum(axis=tuple(range(1, attention.ndim)))  # (count,)
-    if not np.allclose(sums, 1.0, atol=1e-2) or (attention < 0).any():
+    if not (np.abs(sums - 1.0) <= 1e-2).all() or (attention < 0).any():
         raise RecordError(f"expected attention that is not negative and sums to 1 for every {of}")
     if not ((gate >= 0) & (gate <= 1 + ROUNDING)).all():
         raise RecordError(f"expected a gate of 0 to 1 for every {of}")
-    if not all(-math.inf < log_prob <= ROUNDING for item in alternatives for _, log_prob in item):
+    said = [log_prob for item in alternatives for _, log_prob in item]
+    if not math.isfinite(sum(said)) or max(said, default=0.0) > ROUNDING:
         raise RecordError(
             f"expected alternatives with log-probabilities that are finite and not above 0 for every {of}"
         )

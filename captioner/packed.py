@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-SMALLEST = 1 << 19  # numbers of a matrix below which laying it out anew gains nothing
+SMALLEST = 1 << 17  # numbers of a matrix below which laying it out anew gains nothing
 ONEDNN = ("_reorder_linear_weight", "_linear_pointwise")  # of torch.ops.mkldnn
 FBGEMM = ("linear_prepack_fp16", "linear_dynamic_fp16")  # of torch.ops.quantized
 ROWS = 8  # rows the layout is made for; it serves any number
@@ -132,7 +132,7 @@ def onednn_serves(tensors: tuple[Tensor, ...], names: tuple[str, ...]) -> bool:
         return False
     if any(tensor.device.type != "cpu" or not tensor.numel() for tensor in tensors):
         return False
-    if any(tensor.dtype == torch.bfloat16 for tensor in tensors) and not _bfloat16_serves():
+    if not all(_onednn_takes(tensor.dtype) for tensor in tensors):
         return False
     if any(weight.is_inference() for weight in tensors[1:]):  # they have no version: a change would not be seen
         return False
@@ -141,7 +141,10 @@ def onednn_serves(tensors: tuple[Tensor, ...], names: tuple[str, ...]) -> bool:
     return all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
-def _bfloat16_serves() -> bool:
-    """Whether oneDNN takes bfloat16 on this processor: without AVX-512 it refuses."""
-    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+def _onednn_takes(kind: torch.dtype) -> bool:
+    """Whether oneDNN computes with such numbers on this processor: half as long ones need instructions of their own."""
+    name = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}.get(kind)
+    if name is None:
+        return True
+    ask = getattr(torch.ops.mkldnn, name, None)
     return ask is not None and bool(ask())

@@ -6,16 +6,13 @@ Rows are the decoder's: G groups with R rows each, one row per distinct live pre
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from captioner.beams import Offer
 from captioner.errors import SearchError
-from captioner.glimpses import Glimpses
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -46,31 +43,27 @@ class StepResult(NamedTuple):
 
 
 StateT = TypeVar("StateT", bound=SearchState)
-# Gets token_ids (G, R) int64, always on the CPU, and the state; may answer on any device.
+# Gets token_ids (G, R) int64 and the state, both where the search takes place; answers there.
 Step = Callable[[Tensor, StateT], StepResult]
 
 
-@dataclass(frozen=True)
-class StepRecord:
-    """One step as the search remembers it, on the CPU.
+class Reading(NamedTuple):
+    """What the search reads of one step, on the step's device.
 
     Attributes:
-        log_probs: (G, R, k) float32, the k best of each row, best first, equal ones by token.
-        tokens: (G, R, k) int64, their tokens.
+        offer: the k best of each row that may come, equal ones by token.
         attention: (G, R, L) float32.
         gate: (G, R) float32.
-        live: (G,) int64, how many rows of each group are prefixes a beam goes on with; they come first, and what fills
-            the group up to R is not looked at.
+        sound: (G, R) bool, whether no log-probability is NaN or +inf.
     """
 
-    log_probs: NDArray[np.float32]
-    tokens: NDArray[np.int64]
-    attention: NDArray[np.float32]
-    gate: NDArray[np.float32]
-    live: NDArray[np.int64]
+    offer: Offer
+    attention: Tensor
+    gate: Tensor
+    sound: Tensor
 
 
-def check_step(result: StepResult, rows: tuple[int, int], cells: int | None, highest_token: int) -> None:
+def check_step(result: StepResult, rows: Sequence[int], cells: int | None, highest_token: int) -> None:
     """Refuse a result the search cannot use.
 
     Args:
@@ -82,7 +75,7 @@ def check_step(result: StepResult, rows: tuple[int, int], cells: int | None, hig
     Raises:
         SearchError: a shape does not fit, or the vocabulary lacks the token.
     """
-    shapes = {"log-probabilities": (*rows, "V"), "attention": (*rows, cells or "L"), "gate": rows}
+    shapes = {"log-probabilities": (*rows, "V"), "attention": (*rows, cells or "L"), "gate": tuple(rows)}
     for (name, expected), tensor in zip(shapes.items(), result[:3], strict=True):
         given = tuple(tensor.shape)
         fits = len(given) == len(expected) and all(e in ("V", "L", g) for e, g in zip(expected, given, strict=True))
@@ -94,79 +87,45 @@ def check_step(result: StepResult, rows: tuple[int, int], cells: int | None, hig
         )
 
 
-def read_step(result: StepResult, forbidden: Sequence[int], best: int, live: NDArray[np.int64]) -> StepRecord:
-    """Take what the search needs of a step to the CPU, in one transfer.
+def read_step(result: StepResult, penalty: Tensor, best: int) -> Reading:
+    """Read what the search needs of a step.
 
     Args:
         result: of G groups with R rows.
-        forbidden: tokens that may not come now.
+        penalty: (V,), inf for tokens that may not come now, 0 for all others.
         best: k, how many tokens of a row are looked at; the whole vocabulary when that is smaller.
-        live: see `StepRecord`.
     """
-    log_probs = result.log_probs.float()  # (G, R, V)
-    if forbidden:
-        log_probs = log_probs.index_fill(-1, torch.tensor(forbidden, device=log_probs.device), -torch.inf)
-    looked_at = min(best + 1, log_probs.shape[-1])  # one more, to see a tie across the border
-    values, ids = log_probs.topk(looked_at, dim=-1)  # (G, R, k + 1)
-    # Token ids are exact in float32 up to 16 million.
-    packed = torch.cat([values, ids.float(), result.attention.float(), result.gate.float().unsqueeze(-1)], dim=-1)
-    array: NDArray[np.float32] = packed.cpu().numpy()
-    top, tokens = array[..., :looked_at], array[..., looked_at : 2 * looked_at].astype(np.int64)
-    _settle_ties(top, tokens, log_probs)
-    attention, gate = array[..., 2 * looked_at : -1], array[..., -1]
-    return StepRecord(top[..., :best], tokens[..., :best], attention, gate, live)
+    costs = penalty - result.log_probs.float()  # (G, R, V)
+    tokens = cheapest(costs, min(best, costs.shape[-1]))  # (G, R, k)
+    attention, gate = (part.to(torch.float32, copy=True) for part in (result.attention, result.gate))
+    sound = costs.amin(-1) > -torch.inf  # the smallest of numbers with a NaN among them is NaN
+    return Reading(Offer(0.0 - costs.gather(-1, tokens), tokens), attention, gate, sound)
 
 
-def _settle_ties(top: NDArray[np.float32], tokens: NDArray[np.int64], log_probs: Tensor) -> None:
-    """Order equal log-probabilities by token, in place: topk leaves open which of them it gives, and where.
+def cheapest(costs: Tensor, count: int) -> Tensor:
+    """The tokens (..., count) with the lowest costs (..., V), float32 of 0 or more; lowest first, equal ones by token.
 
-    Args:
-        top: (G, R, k), falling.
-        tokens: (G, R, k).
-        log_probs: (G, R, V), what they were taken from.
+    `topk` leaves open which of equal numbers it gives, so it is given different ones: read as whole numbers, doubles
+    above 0 order as they do themselves, and one that was a float ends in 29 bits of nothing, where the token goes.
     """
-    tied = ((top[..., 1:] == top[..., :-1]) & (top[..., 1:] > -np.inf)).any(axis=-1)  # (G, R)
-    if tied.any():
-        rows = log_probs[torch.from_numpy(tied).to(log_probs.device)]  # (n, V)
-        values, ids = rows.sort(dim=-1, descending=True, stable=True)
-        top[tied] = values[:, : top.shape[-1]].cpu().numpy()
-        tokens[tied] = ids[:, : top.shape[-1]].cpu().numpy()
+    keys = costs.double().view(torch.int64)
+    keys |= torch.arange(costs.shape[-1], device=costs.device)
+    return keys.topk(count, dim=-1, largest=False).values & ((1 << 29) - 1)
 
 
-def check_numbers(record: StepRecord, step: int) -> None:
+def check_sound(reading: Reading, live: Tensor, step: int) -> None:
     """Refuse log-probabilities that are none.
 
     Args:
-        record: of the step.
+        reading: of the step.
+        live: (G,), how many rows of each group are looked at; they come first.
         step: 0-based.
 
     Raises:
         SearchError: one that is looked at is NaN or +inf.
     """
-    looked_at = np.arange(record.log_probs.shape[1]) < record.live[:, None]  # (G, R)
-    if not (record.log_probs[looked_at] < np.inf).all():  # NaN sorts first, so it is among the best
+    if reading.sound.all():
+        return
+    asked = torch.arange(reading.sound.shape[1], device=live.device) < live.unsqueeze(1)  # (G, R)
+    if not reading.sound[asked].all():
         raise SearchError(f"expected log-probabilities, got NaN or +inf at step {step}: check the model's weights")
-
-
-def collect_glimpses(records: Sequence[StepRecord], group: int, top_words: int) -> Glimpses[int]:
-    """Everything the decoder said about one group, its live rows step after step.
-
-    Args:
-        records: of all steps, one or more.
-        group: which group.
-        top_words: the most alternatives per glimpse; no record has looked at fewer, but for the whole vocabulary.
-
-    Returns:
-        the M glimpses; their arrays are read-only, for results share them.
-    """
-
-    def live(part: Callable[[StepRecord], NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([part(record)[group, : record.live[group]] for record in records])  # (M, ...)
-
-    attention, gate = live(lambda record: record.attention), live(lambda record: record.gate)
-    attention.flags.writeable = gate.flags.writeable = False
-    log_probs = live(lambda record: record.log_probs[..., :top_words])  # (M, at most top_words)
-    tokens = live(lambda record: record.tokens[..., :top_words]).tolist()
-    possible = (log_probs > -np.inf).sum(axis=1).tolist()  # forbidden words come last
-    best = zip(tokens, log_probs.tolist(), possible, strict=True)
-    return Glimpses(attention, gate, tuple(tuple(zip(t[:n], p[:n], strict=True)) for t, p, n in best))

@@ -63,7 +63,8 @@ class LentCaptioner(Captioner):
         except ImportError as problem:
             raise CheckpointError("ZeroGPU needs the package spaces: pip install spaces") from problem
         lend: Callable[[Describe], Describe] = spaces.GPU(duration=SECONDS)
-        return cls(load_checkpoint(Path(path)), Captioner.load(path, "cuda"), lend)
+        on_gpu = Captioner.load(path, "cuda", record=False)  # every photo has a process of its own: no second photo
+        return cls(load_checkpoint(Path(path)), on_gpu, lend)
 
     def look(self, photo: Image.Image, options: SearchOptions, prefix: Sequence[str] = ()) -> tuple[Description, bool]:
         """Describe a photo on the GPU, or here where that fails for whatever reason.

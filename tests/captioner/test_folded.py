@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from captioner import folded
 from captioner.encoder import ENCODER_NAMES, Encoder, EncoderOptions
 from captioner.errors import EncoderError
-from captioner.folded import FoldedBottleneck, FoldedConv, fold
+from captioner.folded import FoldedBottleneck, FoldedConv, exact_products, fold
 from captioner.packed import onednn_serves
 
 PIXELS = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(5))  # not square
@@ -152,5 +152,15 @@ def test_activations_and_shortcuts_by_hand(activation: str, fast: bool) -> None:
 
 
 def test_what_cannot_be_folded() -> None:
-    with pytest.raises(EncoderError, match="expected a precision out of float32, bfloat16, got 'int4'"):
+    with pytest.raises(EncoderError, match="expected a precision out of float32, bfloat16, float16, got 'int4'"):
         fold(lively("resnet50"), "int4")
+
+
+def test_products_on_a_gpu_are_exact_and_the_setting_comes_back() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with exact_products(torch.device("cpu")):
+        assert torch.backends.cudnn.allow_tf32 == before  # nothing to be done there
+    with exact_products(torch.device("cuda")):
+        assert torch.backends.cudnn.allow_tf32 is False
+        assert torch.backends.cudnn.enabled is True
+    assert torch.backends.cudnn.allow_tf32 == before

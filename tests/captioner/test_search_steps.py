@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -117,7 +116,7 @@ def test_more_asked_than_the_vocabulary_has() -> None:
 
 def read(log_probs: list[float], best: int) -> tuple[list[int], list[float]]:
     result = StepResult(torch.tensor([[log_probs]]), torch.zeros(1, 1, 4), torch.zeros(1, 1), None)
-    record = read_step(result, (0,), best, np.ones(1, np.int64))
+    record = read_step(result, torch.tensor([math.inf] + [0.0] * (len(log_probs) - 1)), best).offer
     return record.tokens[0, 0].tolist(), record.log_probs[0, 0].tolist()
 
 
@@ -134,9 +133,9 @@ def test_step_is_kept_in_single_precision_and_its_tensors_untouched() -> None:
     log_probs = torch.tensor([[[-1.0, -2.0, -3.0]]], dtype=torch.float64)
     attention, gate = torch.full((1, 1, 2), 0.5, dtype=torch.bfloat16), torch.ones(1, 1)
     result = StepResult(log_probs, attention, gate, None)
-    record = read_step(result, (0,), 3, np.ones(1, np.int64))
-    assert record.log_probs.dtype == record.attention.dtype == record.gate.dtype == np.float32
-    assert record.tokens[0, 0, :2].tolist() == [1, 2]
+    record = read_step(result, torch.tensor([math.inf, 0.0, 0.0]), 3)
+    assert record.offer.log_probs.dtype == record.attention.dtype == record.gate.dtype == torch.float32
+    assert record.offer.tokens[0, 0, :2].tolist() == [1, 2]
     gate.zero_()
     log_probs_given = log_probs[0, 0].tolist()
     assert log_probs_given == [-1.0, -2.0, -3.0]

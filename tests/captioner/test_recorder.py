@@ -1,0 +1,193 @@
+"""A padded, replayed search finds what a plain one finds; and what is done on a GPU never leaves it in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from builders import photo, tiny_checkpoint, tiny_decoder, tiny_grid, tiny_vocabulary
+from captioner import captioner as front_door
+from captioner.beam_search import SearchOptions, SearchResult, SearchTokens, StepResult, beam_search
+from captioner.captioner import Captioner
+from captioner.decoder import AttentionDecoder, DecoderState
+from captioner.description import Description
+from captioner.encoder import FeatureGrid
+from captioner.errors import SearchError
+from captioner.gaze import Gaze
+from captioner.interrupt import InterruptedCaptioningError, interruptible
+from captioner.recorder import Recorder
+from captioner.recording import Capture, Recordings, Tensors
+from captioner.search_steps import Step
+from captioner.search_turns import Asked, Going, start_search, take_turn
+from traced import capture_traced
+
+WORDS = tiny_vocabulary()
+TOKENS = SearchTokens(WORDS.start, WORDS.end, (WORDS.pad, WORDS.start, WORDS.unk))
+OPTIONS = tiny_decoder().options
+SEARCHES = [
+    SearchOptions(widths=(1, 2, 3, 4, 5), max_steps=12),
+    SearchOptions(widths=(1,), max_steps=9, min_words=0),
+    SearchOptions(widths=(3, 7), max_steps=8, min_words=3, top_words=9),
+    SearchOptions(widths=(40,), max_steps=3, top_words=2),  # more places than there are words
+    SearchOptions(widths=(2, 4), max_steps=1, min_words=0),
+]
+
+
+def step_of(decoder: AttentionDecoder) -> Step[DecoderState]:
+    def step(token_ids: Tensor, state: DecoderState) -> StepResult:
+        said = decoder.step(token_ids, state)
+        return StepResult(said.logits.log_softmax(-1), said.attention, said.gate.mean(-1), said.state)
+
+    return step
+
+
+def recorder(capture: Capture = capture_traced) -> Recorder:
+    return Recorder(Recordings(capture), len(tiny_vocabulary()))
+
+
+def refuses(_: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
+    raise RuntimeError("no graphs here")
+
+
+def assert_same(found: dict[int, SearchResult], expected: dict[int, SearchResult]) -> None:
+    assert found.keys() == expected.keys()
+    for width, result in found.items():
+        twin = expected[width]
+        assert [h.tokens for h in result.hypotheses] == [h.tokens for h in twin.hypotheses]
+        for name, column in result.columns._asdict().items():
+            np.testing.assert_allclose(column, getattr(twin.columns, name), 1e-5, 1e-4, err_msg=name)
+        np.testing.assert_allclose(result.glimpses.attention, twin.glimpses.attention, atol=1e-6)
+        np.testing.assert_allclose(result.glimpses.gate, twin.glimpses.gate, atol=1e-6)
+        words = [[word for word, _ in best] for best in result.glimpses.alternatives]
+        assert words == [[word for word, _ in best] for best in twin.glimpses.alternatives]
+
+
+@pytest.mark.parametrize("options", SEARCHES, ids=lambda options: f"{options.widths}")
+@pytest.mark.parametrize("capture", [capture_traced, refuses])
+def test_equals_the_search_that_is_not_padded(capture: Capture, options: SearchOptions) -> None:
+    decoder, kept = tiny_decoder(seed=2), recorder(capture)
+    for seed in range(3):  # the second is recorded, the third replayed
+        start = decoder.start(tiny_grid(3, seed=seed))
+        expected = beam_search(step_of(decoder), start, TOKENS, options, groups=3)
+        found = beam_search(step_of(decoder), start, TOKENS, options, groups=3, recorder=kept)
+        for one, other in zip(found, expected, strict=True):
+            assert_same(one, other)
+
+
+def test_equal_totals_are_settled_alike() -> None:
+    decoder = tiny_decoder(seed=1)
+    with torch.no_grad():
+        decoder.output.weight.zero_()
+        decoder.output.bias.zero_()  # every word is as probable as any other
+    start, options = decoder.start(tiny_grid(2)), SearchOptions(widths=(1, 3, 5), max_steps=5)
+    expected = beam_search(step_of(decoder), start, TOKENS, options, groups=2)
+    kept = recorder()
+    beam_search(step_of(decoder), start, TOKENS, options, groups=2, recorder=kept)
+    found = beam_search(step_of(decoder), start, TOKENS, options, groups=2, recorder=kept)
+    for one, other in zip(found, expected, strict=True):
+        assert_same(one, other)
+
+
+def test_a_nan_is_told_with_its_step() -> None:
+    decoder = tiny_decoder()
+    start = decoder.start(tiny_grid())
+    sound = step_of(decoder)
+
+    def breaks(token_ids: Tensor, state: DecoderState) -> StepResult:
+        result = sound(token_ids, state)
+        begun = (token_ids != TOKENS.start).all(dim=-1)[..., None, None]  # true from the second step on
+        return result._replace(log_probs=result.log_probs.masked_fill(begun, torch.nan))
+
+    kept = recorder()
+    for _ in range(2):
+        with pytest.raises(SearchError, match="NaN or \\+inf at step 1"):
+            beam_search(breaks, start, TOKENS, SearchOptions(widths=(2,)), recorder=kept)
+
+
+def test_a_search_that_nobody_waits_for_ends() -> None:
+    decoder, kept = tiny_decoder(), recorder()
+    start, options = decoder.start(tiny_grid()), SearchOptions(widths=(2,), max_steps=20, min_words=19)
+    for _ in range(2):
+        beam_search(step_of(decoder), start, TOKENS, options, recorder=kept)
+    asked = 0
+
+    def wanted() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked < 4
+
+    with interruptible(wanted), pytest.raises(InterruptedCaptioningError):
+        beam_search(step_of(decoder), start, TOKENS, options, recorder=kept)
+    assert asked == 4
+    again = beam_search(step_of(decoder), start, TOKENS, options, recorder=kept)  # what was left behind does no harm
+    assert_same(again[0], beam_search(step_of(decoder), start, TOKENS, options)[0])
+
+
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> tuple[Captioner, Captioner]:
+    """A captioner whose work is recorded, and one whose is not."""
+    plain = Captioner(tiny_checkpoint(), "cpu")
+    monkeypatch.setattr(front_door, "capture_for", lambda device: capture_traced)
+    return Captioner(tiny_checkpoint(), "cpu"), plain
+
+
+def assert_said_alike(found: Description, expected: Description) -> None:
+    assert found.ranking == expected.ranking
+    for one, other in zip(found.captions, expected.captions, strict=True):
+        assert one.words == other.words
+        np.testing.assert_allclose(one.attention, other.attention, atol=1e-5)
+        np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-4)
+
+
+def test_a_captioner_that_records_says_the_same(pair: tuple[Captioner, Captioner]) -> None:
+    recorded, plain = pair
+    options = SearchOptions(widths=(1, 3), max_steps=8)
+    photos = [photo(seed=seed) for seed in range(3)]  # filled up to four
+    gaze = Gaze(np.eye(4, dtype=np.float32), 1)
+    for _ in range(3):
+        for one, other in zip(
+            recorded.describe_many(photos, options), plain.describe_many(photos, options), strict=True
+        ):
+            assert_said_alike(one, other)
+        assert_said_alike(
+            recorded.describe(photos[0], options, ["a", "dog"]), plain.describe(photos[0], options, ["a", "dog"])
+        )
+        (one,), (other,) = (
+            captioner.search(captioner.encode(photos[:1]), options, gaze=gaze) for captioner in (recorded, plain)
+        )
+        assert_said_alike(one, other)
+
+
+def test_recording_can_be_declined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_door, "capture_for", lambda device: pytest.fail("nobody asked for it"))
+    Captioner(tiny_checkpoint(), "cpu", record=False).describe(photo(), SearchOptions(widths=(1,), max_steps=3))
+
+
+def carried_on(going: Going[DecoderState]) -> Tensors:
+    assert isinstance(going.nodes, Tensor)
+    return (going.token_ids, going.live, going.nodes, *going.beams, *going.state)
+
+
+def test_turns_stay_on_the_gpu_and_never_wait_for_it() -> None:
+    """PyTorch's tensors without numbers know their device, refuse to be mixed, and cannot be read."""
+    with FakeTensorMode(), torch.inference_mode():
+        with torch.device("cuda"):
+            decoder = AttentionDecoder(OPTIONS).eval()
+            grid = FeatureGrid(torch.empty(3, 15, 6), 3, 5, (3, 5))
+        gpu = decoder.start(grid).hidden.device
+        asked = Asked(TOKENS, SearchOptions(widths=(1, 2, 5)), padded=True)
+        going = start_search(decoder.start(grid), asked, 3, gpu)
+        for number in range(3):
+            before = going
+            going, turn = take_turn(step_of(decoder), going, asked, number)
+            reading, live, grown = turn
+            told = (*reading.offer, *reading[1:], live, *grown)
+            assert {tensor.device for tensor in (*told, *carried_on(going))} == {gpu}
+            assert [tensor.shape for tensor in carried_on(going)] == [tensor.shape for tensor in carried_on(before)]
+        with pytest.raises(DataDependentOutputException):  # as would the turns of a search that is not padded
+            take_turn(step_of(decoder), going, Asked(TOKENS, SearchOptions()), 0)
