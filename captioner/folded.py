@@ -2,9 +2,9 @@
 
 Batch normalisation with stored statistics is linear, so it can be part of the convolution's weights and bias (Jacob et
 al. 2018, section 3.2). What is left, a convolution with its activation, is one pass over memory in the place of three;
-on a CPU its weights are laid out once as oneDNN reads them. In half precision what has instructions for it computes up to
-three times as fast or more, and less exactly: float16 keeps the best caption's words on 95 % of 300 validation photos,
-bfloat16 on 74 %.
+on a CPU its weights are laid out once as oneDNN reads them. In half precision what has instructions for it computes up
+to three times as fast or more, and less exactly: float16 keeps the best caption's words on 95 % of 300 validation
+photos, bfloat16 on 74 %.
 """
 
 from __future__ import annotations

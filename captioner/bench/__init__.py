@@ -6,6 +6,7 @@ what is asked        options.py
   v
 pairs to compare     speed.py, overlays.py, edits.py, peers.py
   | turn by turn     harness.py    ours, reference, ours, reference, ...: seconds and their ratios
+  | limits           roofline.py  what the machine's own rates allow; batch.py: photos by the batch, as on a GPU
   | fewer bits       precision.py  float32 and other precisions on the same photos; agreement.py says what changed
   | memory           memory.py     of a conversion, in a process of its own
   | start            start.py      of app.py: served.py watches its process, model_share.py the model's part of it

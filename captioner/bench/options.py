@@ -10,6 +10,7 @@ from captioner.errors import DataError
 ENTRIES = {  # in the order of the report
     "speed": "a photo in, captions and maps out, beside a plain textbook loop of the PyTorch captioning tutorial",
     "limit": "each stage of the shipped model beside what the machine allows for work that cannot be avoided",
+    "batch": "pixels in, captions with maps out: one photo at all widths, and photos by the batch",
     "overlays": "all overlays of a caption as pixels, beside pyramid_expand and a matplotlib panel for each word",
     "edits": "a forced word and a brushed gaze, as shares of a first caption",
     "peers": "ViT-GPT2 and BLIP beside the shipped model, where transformers is installed",

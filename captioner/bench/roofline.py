@@ -196,9 +196,9 @@ def decoder_work(options: DecoderOptions, cells: int, prefixes: int, steps: int)
     return flops, STORED * (d * a + 2 * d * h + steps * matrices) + NUMBER * steps * grid
 
 
-def measure_rates(device: torch.device) -> tuple[float, float]:
-    """One round: operations a second in a matrix product, bytes a second from memory."""
-    left, right = torch.randn(SQUARE, SQUARE, device=device), torch.randn(SQUARE, SQUARE, device=device)
+def measure_rates(device: torch.device, kind: torch.dtype = torch.float32) -> tuple[float, float]:
+    """One round: operations a second in a product of matrices of such numbers, bytes a second from memory."""
+    left, right = (torch.randn(SQUARE, SQUARE, device=device).to(kind) for _ in range(2))
     many = torch.ones(READ, device=device)
     product = timed(lambda: left @ right, device)
     return 2 * SQUARE**3 / product, NUMBER * READ / timed(many.sum, device)

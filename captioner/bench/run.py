@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from PIL import Image
 
+from captioner.bench.batch import measure_batches
 from captioner.bench.collection import collection_speed
 from captioner.bench.edits import measure_edits
 from captioner.bench.growth import growth
@@ -73,6 +74,7 @@ def _precision(task: Task) -> Precisions:
 MEASURES: dict[str, Callable[[Task], Section]] = {
     "speed": _speed,
     "limit": _limit,
+    "batch": measure_batches,
     "overlays": measure_overlays,
     "edits": measure_edits,
     "peers": measure_peers,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Add --checkpoint and --device."""
+    """Add --checkpoint, --device and --precision."""
     parser.add_argument(
         "--checkpoint",
         type=source_argument,
@@ -22,6 +22,12 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         help="model, a file or hf://owner/name[@revision] (default: the one shipped)",
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU where there is one; default), cpu, cuda, ...")
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        metavar="P",
+        help="of the encoder: float32 (default), float16 or bfloat16, which change a word here and there",
+    )
 
 
 def portable(source: Source) -> str:
@@ -34,8 +40,9 @@ def load_model(options: argparse.Namespace) -> Captioner:
 
     Raises:
         CheckpointError: it cannot be loaded or fetched, or the device is not to be had.
+        EncoderError: there is no such precision.
     """
     from captioner.captioner import Captioner
     from captioner.checkpoint import default_checkpoint
 
-    return Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device)
+    return Captioner.load(locate(options.checkpoint or default_checkpoint()), options.device, options.precision)

@@ -128,6 +128,7 @@ def test_one_bad_photo_does_not_stop_the_others(
         (["--beam-width", "1000"], "beam widths of 1 to 100, got (1000,)"),
         (["--checkpoint", "nowhere.safetensors"], "nowhere.safetensors is no file"),
         (["--device", "tpu-of-tomorrow"], "'tpu-of-tomorrow' cannot be used"),
+        (["--precision", "int4"], "expected a precision out of float32, bfloat16, float16, got 'int4'"),
         (["--begin", "a zebra"], "'zebra' is not a word this model knows: choose one of its 12 words"),
         (["--begin", "a <unk>"], "'unk' is not a word this model knows"),
         (["--begin", "a " * 30], "a beginning shorter than the limit of 30 words, got 30 of them: give fewer"),
