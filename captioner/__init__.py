@@ -21,13 +21,13 @@ The road a photo takes, and who owns each part of it:
     coloured layers on the photo           one shared scale; the page multiplies the same matrices in the browser
 
 What happens on the way can be looked at: captioner.activations records what the encoder's layers give, captioner.inside
-works one step of the decoder out with every number in between. captioner.self_test finds out at the start whether a
+works one step of the decoder out with every number in between. captioner.search_turns is one turn of a search, which
+captioner.recorder records and replays on a GPU. captioner.self_test finds out at the start whether a
 model's captions and maps say anything; captioner.attention_health measures maps.
 
 Words and token ids meet in captioner.vocabulary; a model's one file is captioner.checkpoint; every error is in
 captioner.errors. `python -m captioner` is the command line; captioner.training is for those who train,
-captioner.serving for more machines than one,
-captioner.tutorial reads the checkpoints of the PyTorch tutorial.
+captioner.serving for more machines than one, captioner.tutorial reads the checkpoints of the PyTorch tutorial.
 
     captioner = Captioner.load("model.safetensors")
     description = captioner.describe(open_photo("dog.jpg"))

@@ -149,7 +149,7 @@ def share_rows(beams: Beams, pick: Tensor, offer: Offer, start: int, rows: int |
         rows: R, at least as many as there are distinct prefixes in any group; None: just as many.
     """
     groups, slots, offered = len(pick), pick[0].numel(), offer.tokens[0].numel()
-    key = torch.where(beams.alive, pick, offered).view(groups, slots)  # (G, W * K)
+    key = pick.masked_fill(~beams.alive, offered).view(groups, slots)  # (G, W * K)
     place = torch.arange(max(slots, offered + 1), device=key.device).expand(groups, -1)
     first = torch.full_like(place[:, : offered + 1], slots)  # (G, R * k + 1) the first slot with each continuation
     first.scatter_reduce_(1, key, place[:, :slots], "amin")

@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.beam_search import SearchResult, StepResult, beam_search
-from captioner.branches import SearchedTree
+from captioner.beam_search import StepResult, beam_search
 from captioner.caption import Caption
 from captioner.checkpoint import Checkpoint, load_checkpoint
 from captioner.decoder import DecoderState
@@ -23,7 +22,7 @@ from captioner.encoder import FeatureGrid, join_grids
 from captioner.errors import CheckpointError, PhotoError, SearchError
 from captioner.folded import exact_products, fold
 from captioner.gaze import Gaze
-from captioner.glimpses import Glimpses
+from captioner.in_words import in_words
 from captioner.inside import Inside, look_inside
 from captioner.photo import prepare_photo, reduce_photo
 from captioner.recorder import RecordedEncoder, Recorder
@@ -171,7 +170,7 @@ class Captioner:
             results = beam_search(step, start, tokens, options, groups, given, self.device, recorder)[:photos]
             strange = None if self.familiarity is None else self.familiarity.strangeness(grid).tolist()
         return tuple(
-            self._description(grid, by_width, None if strange is None else strange[photo])
+            in_words(by_width, grid, self.vocabulary, self.card.name, None if strange is None else strange[photo])
             for photo, by_width in enumerate(results)
         )
 
@@ -232,9 +231,7 @@ class Captioner:
     def blank(self) -> FeatureGrid:
         """What the encoder makes of a photo that shows nothing: every pixel has the mean colour."""
         side = self.photo_settings.size
-        with torch.inference_mode():
-            grid: FeatureGrid = self.encoder(torch.zeros(1, 3, side, side, device=self.device))
-        return grid
+        return self.encode_pixels(torch.zeros(1, 3, side, side))
 
     def _steered(self, gaze: Gaze, grid: FeatureGrid) -> Callable[[Tensor, DecoderState], StepResult]:
         """A step that looks where the gaze says; for one search, whose steps it counts."""
@@ -267,47 +264,3 @@ class Captioner:
         masked[banned] = -torch.inf
         values, ids = masked.topk(min(count, len(masked) - len(banned)))
         return tuple(zip(self.vocabulary.decode(ids.tolist()), values.tolist(), strict=True))
-
-    def _description(
-        self, grid: FeatureGrid, by_width: dict[int, SearchResult], strangeness: float | None
-    ) -> Description:
-        captions: dict[tuple[tuple[int, ...], bool], int] = {}
-        distinct: list[Caption] = []
-        ranking: dict[int, tuple[int, ...]] = {}
-        glimpses = self._glimpses(next(iter(by_width.values())), grid)  # all widths share them
-        for width, result in by_width.items():
-            places = []
-            for rank, hypothesis in enumerate(result.hypotheses):
-                key = (hypothesis.tokens, hypothesis.finished)
-                if key not in captions:
-                    captions[key] = len(distinct)
-                    distinct.append(self._caption(result, rank, glimpses))
-                places.append(captions[key])
-            ranking[width] = tuple(places)
-        words = self.vocabulary.tokens
-        trees = {width: SearchedTree(result.columns, words) for width, result in by_width.items()}
-        cells = (grid.height, grid.width)
-        return Description(tuple(distinct), ranking, trees, cells, grid.native, self.card.name, strangeness, glimpses)
-
-    def _glimpses(self, result: SearchResult, grid: FeatureGrid) -> Glimpses[str]:
-        seen, words = result.glimpses, self.vocabulary.tokens
-        return Glimpses(
-            seen.attention.reshape(-1, grid.height, grid.width),
-            seen.gate,
-            tuple(tuple((words[token], log_prob) for token, log_prob in best) for best in seen.alternatives),
-        )
-
-    def _caption(self, result: SearchResult, rank: int, glimpses: Glimpses[str]) -> Caption:
-        hypothesis = result.hypotheses[rank]
-        count = len(hypothesis.tokens)
-        seen = result.columns.glimpse[list(hypothesis.nodes[:count])].tolist()
-        return Caption(
-            words=tuple(self.vocabulary.decode(hypothesis.tokens)),
-            log_probs=hypothesis.log_probs,
-            end_log_prob=hypothesis.end_log_prob,
-            attention=hypothesis.attention.reshape(count, *glimpses.attention.shape[1:]),
-            gate=hypothesis.gate,
-            alternatives=tuple(glimpses.alternatives[place] for place in seen),
-            score=hypothesis.score,
-            finished=hypothesis.finished,
-        )

@@ -81,7 +81,7 @@ class RecordedEncoder:
     def __init__(self, encoder: Encoder, recordings: Recordings) -> None:
         self._encoder = encoder
         self._recordings = recordings
-        self._grids: dict[tuple[int, ...], FeatureGrid] = {}  # the last one of photos of this shape: its sides count
+        self._grids: dict[tuple[int, ...], FeatureGrid] = {}  # without photos: what sides it has for pixels of a shape
 
     def __call__(self, pixels: Tensor) -> FeatureGrid:
         """See P photos, (P, 3, S, S)."""
@@ -90,7 +90,9 @@ class RecordedEncoder:
         shape = tuple(full.shape)
 
         def work(carried: Tensors) -> tuple[Tensors, Tensors]:
-            self._grids[shape] = grid = self._encoder(*carried)
+            grid: FeatureGrid = self._encoder(*carried)
+            nothing = grid.annotations.new_empty(0, *grid.annotations.shape[1:])
+            self._grids[shape] = replace(grid, annotations=nothing)
             return carried, (grid.annotations,)
 
         with self._recordings.lock:

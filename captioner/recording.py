@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import torch
@@ -36,12 +37,21 @@ class RecordingError(CaptionerError):
     """What is replayed is not what was recorded."""
 
 
-def capture_cuda(run: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
+def capture_cuda(device: torch.device, run: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
     """Capture work as a CUDA graph.
+
+    Args:
+        device: where the work is done.
+        run: does it.
 
     Raises:
         RuntimeError: it cannot be captured: it waits for the GPU, or memory is short.
     """
+    with torch.cuda.device(device):
+        return _capture_here(run)
+
+
+def _capture_here(run: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
     before = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     before.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(before):
@@ -56,7 +66,7 @@ def capture_cuda(run: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None
 
 def capture_for(device: torch.device) -> Capture | None:
     """What records the work of a device; None: nothing does."""
-    return capture_cuda if device.type == "cuda" else None
+    return partial(capture_cuda, device) if device.type == "cuda" else None
 
 
 class Recording:

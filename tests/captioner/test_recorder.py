@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from builders import photo, tiny_checkpoint, tiny_decoder, tiny_grid, tiny_vocabulary
 from captioner import captioner as front_door
@@ -191,3 +192,23 @@ def test_turns_stay_on_the_gpu_and_never_wait_for_it() -> None:
             assert [tensor.shape for tensor in carried_on(going)] == [tensor.shape for tensor in carried_on(before)]
         with pytest.raises(DataDependentOutputException):  # as would the turns of a search that is not padded
             take_turn(step_of(decoder), going, Asked(TOKENS, SearchOptions()), 0)
+
+
+def test_turns_copy_nothing_from_the_processor_to_the_gpu() -> None:
+    """A graph cannot hold such a copy, and some operations make one of a plain number."""
+    decoder = tiny_decoder()
+    asked = Asked(TOKENS, SearchOptions(widths=(1, 2, 5)), padded=True)
+    with torch.inference_mode():
+        going = start_search(decoder.start(tiny_grid(3)), asked, 3, torch.device("cpu"))
+        penalty = asked.penalty(len(WORDS), 0, torch.device("cpu"))
+
+        def turn() -> Tensors:
+            after, (reading, *_) = take_turn(step_of(decoder), going, asked, 0, penalty)
+            return (*carried_on(after), *reading.offer)
+
+        calls = [node for node in make_fx(turn)().graph.nodes if node.op == "call_function"]
+    names = {str(call.target) for call in calls}
+    assert "aten.topk.default" in names  # these are the names that are looked for
+    assert not {name for name in names if name.startswith(("aten.where.Scalar", "aten.lift", "aten.scalar_tensor"))}
+    assert not {name for name in names if name.startswith(("aten.nonzero", "aten.index.", "aten._local_scalar"))}
+    assert all("device" not in call.kwargs for call in calls if str(call.target) == "aten._to_copy.default")

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from captioner import recording
 from captioner.recording import KEPT, REMEMBERED, Recording, RecordingError, Recordings, Tensors, capture_for, filled_up
 from traced import capture_traced
 
@@ -150,13 +149,15 @@ def test_work_that_waits_for_its_numbers_cannot_be_recorded(caplog: pytest.LogCa
 
 def test_only_a_gpu_is_recorded() -> None:
     assert capture_for(torch.device("cpu")) is None
-    assert capture_for(torch.device("cuda")) is recording.capture_cuda
+    assert capture_for(torch.device("cuda")) is not None
 
 
 def test_cuda_without_a_gpu_is_refused_and_left() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    recordings = Recordings(recording.capture_cuda)
+    capture = capture_for(torch.device("cuda"))
+    assert capture is not None
+    recordings = Recordings(capture)
     for _ in range(2):
         assert recordings.of("sum", add_up, carried()) is None
 
