@@ -156,7 +156,7 @@ def render_overlays(photo: Image.Image, maps: Floats, projection: Projection, to
     """The photo at the layer's size once per word, with that word's layer on it."""
     size = (len(projection.columns), len(projection.rows))
     ground = photo.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    return [_laid_on(ground, layer) for layer in colour_layers(projection.apply(maps), top)]
+    return [_laid_on(ground, *colour_layers(projection.apply(one), top)) for one in maps[:, None]]
 
 
 def _laid_on(ground: Image.Image, layer: Bytes) -> Image.Image:
