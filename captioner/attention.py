@@ -37,7 +37,7 @@ class SoftAttention(nn.Module):
 
     def __init__(self, annotation_dim: int, hidden_dim: int, attention_dim: int) -> None:
         super().__init__()
-        self.annotation_projection = nn.Linear(annotation_dim, attention_dim)
+        self.annotation_projection = PackedLinear(annotation_dim, attention_dim)
         self.hidden_projection = PackedLinear(hidden_dim, attention_dim)
         self.score = nn.Linear(attention_dim, 1)
         self.compare: Callable[[Tensor, Tensor, Tensor], Tensor] = compare  # training puts a frugal one here

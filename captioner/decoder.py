@@ -102,8 +102,8 @@ class AttentionDecoder(nn.Module):
         self.attention = SoftAttention(d, h, options.attention_dim)
         self.embedding = nn.Embedding(v, e)
         self.dropout = nn.Dropout(options.dropout)
-        self.start_hidden = nn.Linear(d, h)
-        self.start_cell = nn.Linear(d, h)
+        self.start_hidden = PackedLinear(d, h)
+        self.start_cell = PackedLinear(d, h)
         self.gate = PackedLinear(h, d)
         self.lstm = PackedLSTMCell(e + d, h)
         if options.deep_output:
