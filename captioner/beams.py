@@ -146,7 +146,8 @@ def share_rows(beams: Beams, pick: Tensor, offer: Offer, start: int, rows: int |
         pick: of the same step, see `grow`.
         offer: of the same step.
         start: a token to fill up with.
-        rows: R, at least as many as there are distinct prefixes in any group; None: just as many.
+        rows: R; None: as many as the group with the most distinct prefixes has. Where there are more than R, which
+            `Rows.live` tells, those beyond mean nothing.
     """
     groups, slots, offered = len(pick), pick[0].numel(), offer.tokens[0].numel()
     key = pick.masked_fill(~beams.alive, offered).view(groups, slots)  # (G, W * K)
@@ -157,9 +158,10 @@ def share_rows(beams: Beams, pick: Tensor, offer: Offer, start: int, rows: int |
     number = torch.zeros_like(first).scatter_(1, prefix, place[:, :offered])  # row of each; 0 where nobody goes on
     live = (came < slots).sum(1)  # (G,)
     rows = int(live.max()) if rows is None else rows
+    last = max(rows - 1, 0)
     prefix = torch.where(place[:, :rows] < live.unsqueeze(1), prefix[:, :rows], prefix[:, :1])  # (G, R)
     token_ids = offer.tokens.flatten(1).gather(1, prefix).masked_fill_(live.unsqueeze(1) == 0, start)
-    row = number.gather(1, key).view_as(pick)
+    row = number.gather(1, key).clamp_(max=last).view_as(pick)
     came_from = prefix.div(offer.tokens.shape[-1], rounding_mode="floor")
     return beams._replace(row=row), Rows(came_from, token_ids, live)
 

@@ -16,7 +16,7 @@ from captioner.encoder import Encoder, FeatureGrid
 from captioner.interrupt import check_wanted
 from captioner.recording import Recordings, Tensors, filled_up
 from captioner.search_steps import Reading, Step, check_sound
-from captioner.search_turns import Asked, Going, Turn, take_turn
+from captioner.search_turns import Asked, Going, Turn, check_room, take_turn
 
 LOOK = 4  # turns between two looks whether a hypothesis still goes on; turns after the last change nothing
 
@@ -42,6 +42,7 @@ class Recorder:
             asked: what is asked; padded, without a prefix.
 
         Raises:
+            CrowdedError: it has too few rows.
             SearchError: see `beam_search`.
             InterruptedCaptioningError: see `interruptible`.
         """
@@ -67,7 +68,7 @@ class Recorder:
                 came.append(recording.again())
                 if number % LOOK == LOOK - 1 and not _going(recording.carried, going).live.any():
                     break
-        return _checked(came)
+        return _checked(came, asked)
 
 
 class RecordedEncoder:
@@ -126,12 +127,13 @@ def _turn(told: Tensors) -> Turn:
     return Turn(Reading(Offer(log_probs, tokens), attention, gate, sound), live, Grown(*grown))
 
 
-def _checked(came: list[Tensors]) -> tuple[Turn, ...]:
+def _checked(came: list[Tensors], asked: Asked) -> tuple[Turn, ...]:
     """The turns as the CPU has them, taken there field by field; those after the last word are left out."""
     fields = [torch.stack(parts).cpu().unbind() for parts in zip(*came, strict=True)]
     turns = [_turn(told) for told in zip(*fields, strict=True)]
     while not turns[-1].live.any():
         turns.pop()
+    check_room(max(int(turn.live.max()) for turn in turns), asked)
     for number, turn in enumerate(turns):
         check_sound(turn.reading, turn.live, number)
     return tuple(turns)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from captioner.beams import Beams, Grown, Offer, grow, most_places, share_rows, start_beams
-from captioner.errors import SearchError
+from captioner.errors import CaptionerError, SearchError
 from captioner.search_options import SearchOptions, SearchTokens
 from captioner.search_steps import Reading, StateT, Step, check_step, read_step
 
@@ -23,13 +23,14 @@ class Asked:
         tokens: that it has to know.
         options: how to search.
         prefix: what every hypothesis begins with.
-        padded: whether all turns have as many rows and slots as there can ever be; else as many as they need.
+        rows: R of every turn, in a padded search, whose slots too are as many as there can ever be; None: as many as
+            each turn needs.
     """
 
     tokens: SearchTokens
     options: SearchOptions
     prefix: tuple[int, ...] = ()
-    padded: bool = False
+    rows: int | None = None
 
     def __post_init__(self) -> None:
         most = self.options.max_steps
@@ -73,6 +74,20 @@ class Going(Generic[StateT]):
     cells: int | None = None
 
 
+class CrowdedError(CaptionerError):
+    """A padded search has come to more live prefixes than it has rows, and what it says from then on is wrong."""
+
+
+def check_room(live: int, asked: Asked) -> None:
+    """Refuse more live prefixes in a group than a padded search has rows.
+
+    Raises:
+        CrowdedError: there are more.
+    """
+    if asked.rows is not None and live > asked.rows:
+        raise CrowdedError(f"expected {asked.rows} live prefixes at most, got {live}")
+
+
 class Turn(NamedTuple):
     """One turn, as it is remembered.
 
@@ -97,12 +112,12 @@ def start_search(state: StateT, asked: Asked, groups: int, device: torch.device)
         device: where the state lies.
     """
     widths = asked.options.widths
-    slots, rows = (max(widths), sum(widths)) if asked.padded else (1, 1)
-    if asked.padded:
+    slots, rows = (1, 1) if asked.rows is None else (max(widths), asked.rows)
+    if asked.rows is not None:
         state = state.take(torch.zeros(groups, rows, dtype=torch.int64, device=device))
     token_ids = torch.full((groups, rows), asked.tokens.start, device=device)
     live = torch.ones(groups, dtype=torch.int64, device=device)
-    nodes = torch.zeros((), dtype=torch.int64, device=device) if asked.padded else 0
+    nodes = 0 if asked.rows is None else torch.zeros((), dtype=torch.int64, device=device)
     return Going(token_ids, live, nodes, start_beams(widths, groups, slots, device), state)
 
 
@@ -126,11 +141,11 @@ def take_turn(
     check_step(result, going.token_ids.shape, going.cells, max(tokens.end, *tokens.banned, *asked.prefix, 0))
     if penalty is None:
         penalty = asked.penalty(result.log_probs.shape[-1], number, result.log_probs.device)
-    places = max(widths) if asked.padded else most_places(going.beams)
+    places = most_places(going.beams) if asked.rows is None else max(widths)
     reading = read_step(result, penalty, max(asked.options.top_words, places))
     offer = _told(result.log_probs, number, asked.prefix) if number < len(asked.prefix) else reading.offer
     beams, pick, grown = grow(going.beams, offer, tokens.end, places, going.nodes)
-    beams, rows = share_rows(beams, pick, offer, tokens.start, sum(widths) if asked.padded else None)
+    beams, rows = share_rows(beams, pick, offer, tokens.start, asked.rows)
     nodes, state = going.nodes + grown.word.shape[-1], result.state.take(rows.came_from)
     after = Going(rows.token_ids, rows.live, nodes, beams, state, reading.attention.shape[-1])
     return after, Turn(reading, going.live, grown)

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from builders import photo, tiny_checkpoint, tiny_decoder, tiny_grid, tiny_vocabulary
+from captioner import beam_search as module
 from captioner import captioner as front_door
 from captioner.beam_search import SearchOptions, SearchResult, SearchTokens, StepResult, beam_search
 from captioner.captioner import Captioner
@@ -92,6 +93,29 @@ def test_equal_totals_are_settled_alike() -> None:
     found = beam_search(step_of(decoder), start, TOKENS, options, groups=2, recorder=kept)
     for one, other in zip(found, expected, strict=True):
         assert_same(one, other)
+
+
+@pytest.mark.parametrize("capture", [capture_traced, refuses])
+def test_more_prefixes_than_rows_begin_anew_with_all_there_can_be(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder, options = tiny_decoder(seed=4), SearchOptions(widths=(2, 3, 4, 5), max_steps=6, min_words=5)
+    assert module._rows(options.widths) == (10, 14)
+    assert module._rows((5,)) == (5,)
+    monkeypatch.setattr(module, "_rows", lambda widths: (3, 14))  # the beam of 5 alone needs more than 3
+    start, kept, sound = decoder.start(tiny_grid(2)), recorder(capture), step_of(decoder)
+    asked: list[int] = []
+
+    def counted(token_ids: Tensor, state: DecoderState) -> StepResult:
+        asked.append(token_ids.shape[1])
+        return sound(token_ids, state)
+
+    expected = beam_search(sound, start, TOKENS, options, groups=2)
+    for _ in range(3):
+        found = beam_search(counted, start, TOKENS, options, groups=2, recorder=kept)
+        for one, other in zip(found, expected, strict=True):
+            assert_same(one, other)
+    assert set(asked) == {3, 14}
 
 
 def test_a_nan_is_told_with_its_step() -> None:
@@ -181,7 +205,7 @@ def test_turns_stay_on_the_gpu_and_never_wait_for_it() -> None:
             decoder = AttentionDecoder(OPTIONS).eval()
             grid = FeatureGrid(torch.empty(3, 15, 6), 3, 5, (3, 5))
         gpu = decoder.start(grid).hidden.device
-        asked = Asked(TOKENS, SearchOptions(widths=(1, 2, 5)), padded=True)
+        asked = Asked(TOKENS, SearchOptions(widths=(1, 2, 5)), rows=8)
         going = start_search(decoder.start(grid), asked, 3, gpu)
         for number in range(3):
             before = going
@@ -197,7 +221,7 @@ def test_turns_stay_on_the_gpu_and_never_wait_for_it() -> None:
 def test_turns_copy_nothing_from_the_processor_to_the_gpu() -> None:
     """A graph cannot hold such a copy, and some operations make one of a plain number."""
     decoder = tiny_decoder()
-    asked = Asked(TOKENS, SearchOptions(widths=(1, 2, 5)), padded=True)
+    asked = Asked(TOKENS, SearchOptions(widths=(1, 2, 5)), rows=8)
     with torch.inference_mode():
         going = start_search(decoder.start(tiny_grid(3)), asked, 3, torch.device("cpu"))
         penalty = asked.penalty(len(WORDS), 0, torch.device("cpu"))

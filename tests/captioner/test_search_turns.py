@@ -43,7 +43,7 @@ def test_a_padded_search_has_all_rows_and_slots_from_the_start() -> None:
     options = SearchOptions(widths=(1, 3))
     plain = start_search(Prefixes.start(2), Asked(TOKENS, options), 2, CPU)
     assert (tuple(plain.token_ids.shape), tuple(plain.beams.alive.shape), plain.nodes) == ((2, 1), (2, 2, 1), 0)
-    padded = start_search(Prefixes.start(2), Asked(TOKENS, options, padded=True), 2, CPU)
+    padded = start_search(Prefixes.start(2), Asked(TOKENS, options, rows=4), 2, CPU)
     assert tuple(padded.token_ids.shape) == tuple(padded.state.tokens.shape[:2]) == (2, 4)
     assert tuple(padded.beams.alive.shape) == (2, 2, 3)
     assert int(padded.beams.alive.sum()) == 4  # one hypothesis a beam
