@@ -57,7 +57,8 @@ class Captioner:
         self.photo_settings = checkpoint.photo_settings
         self.card = checkpoint.card
         self.familiarity = checkpoint.familiarity
-        self._start_recording(record)
+        self._record = record
+        self._start_recording()
 
     @classmethod
     def load(cls, path: Path | str, device: str = "auto", precision: str = "float32", record: bool = True) -> Captioner:
@@ -81,11 +82,11 @@ class Captioner:
         other.device = torch.device(device)
         other.encoder = copy.deepcopy(self.encoder).to(other.device)
         other.decoder = copy.deepcopy(self.decoder).to(other.device)
-        other._start_recording(True)
+        other._start_recording()
         return other
 
-    def _start_recording(self, record: bool) -> None:
-        capture = capture_for(self.device) if record else None
+    def _start_recording(self) -> None:
+        capture = capture_for(self.device) if self._record else None
         recordings = None if capture is None else Recordings(capture)
         self._see = self.encoder if recordings is None else RecordedEncoder(self.encoder, recordings)
         self._recorder = None if recordings is None else Recorder(recordings, len(self.vocabulary))

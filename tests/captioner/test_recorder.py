@@ -190,7 +190,9 @@ def test_a_captioner_that_records_says_the_same(pair: tuple[Captioner, Captioner
 
 def test_recording_can_be_declined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_door, "capture_for", lambda device: pytest.fail("nobody asked for it"))
-    Captioner(tiny_checkpoint(), "cpu", record=False).describe(photo(), SearchOptions(widths=(1,), max_steps=3))
+    captioner = Captioner(tiny_checkpoint(), "cpu", record=False)
+    for one in (captioner, captioner.on("cpu")):
+        one.describe(photo(), SearchOptions(widths=(1,), max_steps=3))
 
 
 def carried_on(going: Going[DecoderState]) -> Tensors:
