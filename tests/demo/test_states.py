@@ -109,7 +109,7 @@ def words(page: Page) -> list[str]:
 
 def began(page: Page, slow: HeldCaptioner, count: int = 1) -> None:
     """Wait until the captioner has been given so many photos."""
-    for _ in range(200):
+    for _ in range(600):  # half a minute: a browser that was closed before it listened is missed after ten seconds
         if len(slow.seen) >= count:
             return
         page.wait_for_timeout(50)

@@ -107,3 +107,78 @@ def test_any_other_fault_of_a_stream_is_not_hidden(begun: bool) -> None:
     scope = {"type": "http", "method": "GET", "path": "/queue/data", "query_string": b"session_hash=abc"}
     with pytest.raises(RuntimeError):
         asyncio.run(Leaving(stream, lambda session: None)(scope, never, send))
+
+
+@pytest.mark.parametrize(
+    ("asks", "listens", "left"),
+    [
+        (['{"session_hash": "abc", "data": []}'], False, ["abc"]),
+        (['{"session_hash": "abc"}', '{"session_hash": "abc"}'], False, ["abc"]),  # one session, told once
+        (['{"session_hash": "abc"}'], True, []),
+        (['{"data": []}'], False, []),  # a program without a session: its answer waits for it
+        (['{"session_hash": 5}', "no json"], False, []),
+    ],
+)
+def test_who_asks_and_does_not_listen_in_time_has_gone_away(asks: list[str], listens: bool, left: list[str]) -> None:
+    found: list[str] = []
+
+    async def answer(scope: Message, receive: Any, send: Any) -> None:
+        if scope["method"] == "POST":
+            assert (await receive())["body"].decode() in asks  # what was read ahead is still there
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def send(message: Message) -> None:
+        pass
+
+    async def visit() -> None:
+        leaving = Leaving(answer, found.append, patience=0.05)
+        for body in asks:
+
+            async def receive(body: str = body) -> Message:
+                return {"type": "http.request", "body": body.encode()}
+
+            await leaving({"type": "http", "method": "POST", "path": "/gradio_api/call/look"}, receive, send)
+        assert found == []
+        if listens:
+            query = b"session_hash=abc"
+            await leaving(
+                {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "query_string": query}, never, send
+            )
+        await asyncio.sleep(0.2)
+
+    asyncio.run(visit())
+    assert found == left
+
+
+def test_who_listens_already_may_ask_again() -> None:
+    found: list[str] = []
+    heard = asyncio.Event()
+
+    async def answer(scope: Message, receive: Any, send: Any) -> None:
+        if scope["method"] == "GET":
+            await heard.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b'{"session_hash": "abc"}'}
+
+    async def send(message: Message) -> None:
+        pass
+
+    async def visit() -> None:
+        leaving = Leaving(answer, found.append, patience=0.05)
+        stream = {"type": "http", "method": "GET", "path": "/queue/data", "query_string": b"session_hash=abc"}
+        listening = asyncio.create_task(leaving(stream, never, send))
+        await asyncio.sleep(0)
+        await leaving({"type": "http", "method": "POST", "path": "/call/look"}, receive, send)
+        await asyncio.sleep(0.2)
+        assert found == []
+        heard.set()
+        await listening
+        await leaving({"type": "http", "method": "POST", "path": "/call/look"}, receive, send)
+        await asyncio.sleep(0.2)  # the stream has ended: it must listen anew
+
+    asyncio.run(visit())
+    assert found == ["abc"]
