@@ -76,9 +76,8 @@ def beam_search(
     """
     if groups < 1:
         raise SearchError(f"expected 1 group or more, got {groups}")
-    padded = recorder is not None or device.type != "cpu"
     with torch.no_grad():
-        for rows in _rows(options.widths) if padded else (None,):
+        for rows in _rows(options.widths, device, recorder):
             asked = Asked(tokens, options, prefix, rows)
             going = start_search(start_state, asked, groups, device)
             try:
@@ -90,13 +89,16 @@ def beam_search(
     raise AssertionError("as many rows as hypotheses are enough")
 
 
-def _rows(widths: tuple[int, ...]) -> tuple[int, ...]:
-    """How many rows a padded search is first tried with, and then.
+def _rows(widths: tuple[int, ...], device: torch.device, recorder: Recorder | None) -> tuple[int | None, ...]:
+    """How many rows a search is first tried with, and then; None: as many as it needs, on a processor.
 
-    Beams share most of their prefixes: those of widths 1 to 10 together had 18 at most, over 200 photos.
+    Beams share most of their prefixes: those of widths 1 to 10 together had 18 at most, over 200 photos. Only a step that
+    a recorder may replay is asked twice: others may count how often they were asked, as one that is made to look does.
     """
     everything = sum(widths)
-    return tuple(sorted({min(2 * max(widths), everything), everything}))
+    if recorder is not None:
+        return tuple(sorted({min(2 * max(widths), everything), everything}))
+    return (None,) if device.type == "cpu" else (everything,)
 
 
 def _turns(step: Step[StateT], going: Going[StateT], asked: Asked) -> tuple[Turn, ...]:

@@ -100,9 +100,7 @@ def test_more_prefixes_than_rows_begin_anew_with_all_there_can_be(
     capture: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoder, options = tiny_decoder(seed=4), SearchOptions(widths=(2, 3, 4, 5), max_steps=6, min_words=5)
-    assert module._rows(options.widths) == (10, 14)
-    assert module._rows((5,)) == (5,)
-    monkeypatch.setattr(module, "_rows", lambda widths: (3, 14))  # the beam of 5 alone needs more than 3
+    monkeypatch.setattr(module, "_rows", lambda *_: (3, 14))  # the beam of 5 alone needs more than 3
     start, kept, sound = decoder.start(tiny_grid(2)), recorder(capture), step_of(decoder)
     asked: list[int] = []
 
@@ -116,6 +114,14 @@ def test_more_prefixes_than_rows_begin_anew_with_all_there_can_be(
         for one, other in zip(found, expected, strict=True):
             assert_same(one, other)
     assert set(asked) == {3, 14}
+
+
+def test_only_what_may_be_replayed_is_asked_twice() -> None:
+    cpu, gpu, kept = torch.device("cpu"), torch.device("cuda"), recorder()
+    assert module._rows((2, 3, 4, 5), gpu, kept) == module._rows((2, 3, 4, 5), cpu, kept) == (10, 14)
+    assert module._rows((5,), gpu, kept) == (5,)
+    assert module._rows((2, 3, 4, 5), gpu, None) == (14,)
+    assert module._rows((2, 3, 4, 5), cpu, None) == (None,)
 
 
 def test_a_nan_is_told_with_its_step() -> None:
