@@ -92,8 +92,9 @@ def beam_search(
 def _rows(widths: tuple[int, ...], device: torch.device, recorder: Recorder | None) -> tuple[int | None, ...]:
     """How many rows a search is first tried with, and then; None: as many as it needs, on a processor.
 
-    Beams share most of their prefixes: those of widths 1 to 10 together had 18 at most, over 200 photos. Only a step that
-    a recorder may replay is asked twice: others may count how often they were asked, as one that is made to look does.
+    Beams share most of their prefixes: those of widths 1 to 10 together had 18 at most, over 200 photos. Only a step
+    that a recorder may replay is asked twice: others may count how often they were asked, as one that is made to look
+    does.
     """
     everything = sum(widths)
     if recorder is not None:

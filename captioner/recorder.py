@@ -128,12 +128,10 @@ def _turn(told: Tensors) -> Turn:
 
 
 def _checked(came: list[Tensors], asked: Asked) -> tuple[Turn, ...]:
-    """The turns as the CPU has them, taken there field by field; those after the last word are left out."""
+    """The turns as the CPU has them, taken there field by field; those after the last word hold nothing."""
     fields = [torch.stack(parts).cpu().unbind() for parts in zip(*came, strict=True)]
-    turns = [_turn(told) for told in zip(*fields, strict=True)]
-    while not turns[-1].live.any():
-        turns.pop()
+    turns = tuple(_turn(told) for told in zip(*fields, strict=True))
     check_room(max(int(turn.live.max()) for turn in turns), asked)
     for number, turn in enumerate(turns):
         check_sound(turn.reading, turn.live, number)
-    return tuple(turns)
+    return turns

@@ -132,6 +132,7 @@ def test_who_asks_and_does_not_listen_in_time_has_gone_away(asks: list[str], lis
         pass
 
     async def visit() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, problem: found.append(str(problem)))
         leaving = Leaving(answer, found.append, patience=0.05)
         for body in asks:
 
