@@ -108,10 +108,10 @@ def _turns(step: Step[StateT], going: Going[StateT], asked: Asked) -> tuple[Turn
     for number in range(asked.options.max_steps):
         check_wanted()
         going, turn = take_turn(step, going, asked, number)
-        check_sound(turn.reading, turn.live, number)
         turns.append(turn)
-        live = int(going.live.max())
+        live = going.token_ids.shape[1] if asked.rows is None else int(going.live.max())
         if not live:
             break
         check_room(live, asked)
+    check_sound([turn.reading.sound for turn in turns], [turn.live for turn in turns])
     return tuple(turns)

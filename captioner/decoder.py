@@ -161,7 +161,7 @@ class AttentionDecoder(nn.Module):
         gated = gate * context  # (P, R, D)
         embedding = self.embedding(token_ids)  # (P, R, E)
         if self.options.deep_output:  # the tutorial, without deep output, drops before the output layer only
-            embedding = self.dropout(embedding)
+            embedding = self._dropped(embedding)
         photos, rows = token_ids.shape
         hidden, cell = self.lstm(
             torch.cat([embedding, gated], dim=-1).flatten(0, 1),  # (P * R, E + D)
@@ -174,9 +174,14 @@ class AttentionDecoder(nn.Module):
         """Logits (..., V) of the next token, from tensors that share their leading axes (equation 7)."""
         read = hidden
         if self.options.deep_output:
-            read = embedding + self.output_hidden(self.dropout(hidden)) + self.output_context(gated)  # (..., E)
-        logits: Tensor = self.output(self.dropout(read))  # (..., V)
+            read = embedding + self.output_hidden(self._dropped(hidden)) + self.output_context(gated)  # (..., E)
+        logits: Tensor = self.output(self._dropped(read))  # (..., V)
         return logits
+
+    def _dropped(self, values: Tensor) -> Tensor:
+        """With some values dropped in training; a search is spared the call of a layer that does nothing."""
+        dropped: Tensor = self.dropout(values) if self.training else values
+        return dropped
 
     def teach(self, grid: FeatureGrid, token_ids: Tensor, lengths: Tensor, given: Tensor | None = None) -> Taught:
         """Teacher-force captions: the same `advance` and `read_out` as `step`, words given instead of chosen.

@@ -10,7 +10,7 @@ to three times as fast or more, and less exactly: of 200 validation photos float
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from captioner.efficientnet import pad_same
+from captioner.efficientnet import InvertedResidual, pad_same
 from captioner.encoder import Encoder
 from captioner.errors import EncoderError
-from captioner.packed import Layout, onednn_serves
+from captioner.layout import Layout, Product
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ONEDNN = ("_reorder_convolution_weight", "_convolution_pointwise")  # of torch.ops.mkldnn
@@ -101,27 +101,37 @@ class FoldedConv(nn.Module):
         Args:
             shortcut: (P, C', h', w'), added before the activation.
         """
-        conv = self.conv
+        conv, activation = self.conv, self.activation
         # PyTorch 2.8 cannot add where channels first and channels last are the same order.
         addable = shortcut is None or 1 not in (shortcut.shape[1], shortcut.shape[2:].numel())
-        if not addable or not onednn_serves((features, conv.weight), ONEDNN):
-            result = conv(features)
-            return _activate(result if shortcut is None else result + shortcut, self.activation)
-        padding = [int(side) for side in conv.padding]
-        geometry = (padding, list(conv.stride), list(conv.dilation), conv.groups)
-        arrange: Callable[[], Tensor] = lambda: torch.ops.mkldnn._reorder_convolution_weight(  # noqa: E731
-            conv.weight.detach(), *geometry, list(features.shape)
-        )
-        packed = self._layout.of((conv.weight,), arrange)
-        convolve = torch.ops.mkldnn._convolution_pointwise
-        word, limits = ACTIVATIONS[self.activation]
+        weights = (conv.weight,) if conv.bias is None else (conv.weight, conv.bias)
+        product = self._layout.of(weights, features, lambda: _arrange(conv, activation, features)) if addable else None
+        if product is not None:
+            return product(features, shortcut)
+        result = conv(features)
+        return _activate(result if shortcut is None else result + shortcut, activation)
+
+
+def _arrange(conv: nn.Conv2d, activation: str, features: Tensor) -> Product | None:
+    """A convolution, its shortcut's addition and its activation as oneDNN does them, laid out for such features."""
+    if not all(hasattr(torch.ops.mkldnn, name) for name in ONEDNN):
+        return None
+    padding = [int(side) for side in conv.padding]
+    geometry = (padding, list(conv.stride), list(conv.dilation), conv.groups)
+    packed = torch.ops.mkldnn._reorder_convolution_weight(conv.weight.detach(), *geometry, list(features.shape))
+    convolve, bias = torch.ops.mkldnn._convolution_pointwise, conv.bias
+    word, limits = ACTIVATIONS[activation]
+
+    def product(features: Tensor, shortcut: Tensor | None) -> Tensor:
         if shortcut is None:
-            fused: Tensor = convolve(features, packed, conv.bias, *geometry, word, limits, "")
+            fused: Tensor = convolve(features, packed, bias, *geometry, word, limits, "")
             return fused
         added: Tensor = convolve.binary(
-            features, shortcut, packed, conv.bias, *geometry, "add", 1.0, "relu" if word == "relu" else None, [], ""
+            features, shortcut, packed, bias, *geometry, "add", 1.0, "relu" if word == "relu" else None, [], ""
         )
-        return added if word in ("none", "relu") else _activate(added, self.activation)
+        return added if word in ("none", "relu") else _activate(added, activation)
+
+    return product
 
 
 class FoldedSameConv(nn.Module):
@@ -174,6 +184,22 @@ class FoldedBottleneck(nn.Module):
         return result
 
 
+class FoldedInverted(nn.Module):
+    """An inverted residual block (Sandler et al. 2018) of three convolutions, the last of which adds what came in."""
+
+    def __init__(self, block: InvertedResidual) -> None:
+        super().__init__()
+        self.widen = _fold_pair(block.conv_pw, block.bn1, "relu6")
+        self.look = _fold_pair(block.conv_dw, block.bn2, "relu6")
+        self.narrow = _fold_pair(block.conv_pwl, block.bn3, "none")
+        self.fits = block.fits
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(P, C, h, w) to (P, C', h', w')."""
+        result: Tensor = self.narrow(self.look(self.widen(features)), features if self.fits else None)
+        return result
+
+
 def _activate(features: Tensor, activation: str) -> Tensor:
     if activation == "none":
         return features
@@ -184,6 +210,8 @@ def _folded(module: nn.Module) -> nn.Module:
     """The module, each convolution with a normalisation after it replaced by one folded convolution."""
     if all(hasattr(module, name) for name in ("conv3", "bn3", "downsample")):
         return FoldedBottleneck(module)
+    if isinstance(module, InvertedResidual):
+        return FoldedInverted(module)
     before = ""
     for name, child in list(module.named_children()):
         earlier = module.get_submodule(before) if before else None

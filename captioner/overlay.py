@@ -50,11 +50,12 @@ class Projection:
             if matrix.ndim != 2 or not ((matrix >= 0) & (matrix <= 1 + 1e-4)).all():
                 raise ValueError(f"expected {name} as a matrix of shares of 0 to 1, got shape {matrix.shape}")
 
-    def apply(self, maps: Floats) -> Floats:
+    def apply(self, maps: Floats, out: Floats | None = None) -> Floats:
         """Spread T maps over the layer, all at once.
 
         Args:
             maps: (T, H, W) weight of each cell.
+            out: (T, h, w), where the layers are to lie.
 
         Returns:
             (T, h, w) weight per cell at each pixel, the same unit as the maps.
@@ -65,7 +66,7 @@ class Projection:
         grid = (self.rows.shape[1], self.columns.shape[1])
         if maps.ndim != 3 or maps.shape[1:] != grid:
             raise ValueError(f"expected maps (words, {grid[0]}, {grid[1]}), got {maps.shape}")
-        layers: Floats = np.matmul(np.matmul(self.rows, maps), self.columns.T)  # (T, h, w)
+        layers: Floats = np.matmul(np.matmul(self.rows, maps), self.columns.T, out=out)  # (T, h, w)
         return layers
 
     def highest(self, maps: Floats) -> float:
@@ -140,23 +141,46 @@ def colour_layers(layers: Floats, top: float) -> Bytes:
     Returns:
         (T, h, w, 4) red, green, blue, alpha.
     """
-    colours = np.empty(layers.shape, dtype=np.uint32)  # four bytes a pixel, moved as one number
-    table = palette().view(np.uint32)[:, 0]  # (256,)
-    shares = np.empty(layers.shape[1:], dtype=np.float32)
-    places = np.empty(layers.shape[1:], dtype=np.uint8)
-    steps = np.float32(255 / top if top > 0 else 0)
+    colours = np.empty((*layers.shape, 4), dtype=np.uint8)
+    colour = _Colouring(layers.shape[1:], top)
     for layer, coloured in zip(layers, colours, strict=True):  # one at a time: it stays in the processor's cache
-        np.clip(np.multiply(layer, steps, out=shares), 0, 255, out=shares)
-        np.copyto(places, np.rint(shares, out=shares), casting="unsafe")
-        np.take(table, places, out=coloured, mode="clip")  # "clip" writes into `coloured` without a buffer
-    return colours.view(np.uint8).reshape(*layers.shape, 4)
+        colour(layer, coloured)
+    return colours
 
 
 def render_overlays(photo: Image.Image, maps: Floats, projection: Projection, top: float) -> list[Image.Image]:
     """The photo at the layer's size once per word, with that word's layer on it."""
-    size = (len(projection.columns), len(projection.rows))
-    ground = photo.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    return [_laid_on(ground, *colour_layers(projection.apply(one), top)) for one in maps[:, None]]
+    shape = (len(projection.rows), len(projection.columns))
+    ground = photo.convert("RGB").resize(shape[::-1], Image.Resampling.LANCZOS)
+    layer, coloured = np.empty((1, *shape), dtype=np.float32), np.empty((*shape, 4), dtype=np.uint8)
+    colour, overlays = _Colouring(shape, top), []
+    for one in maps[:, None]:  # (1, H, W)
+        colour(projection.apply(one, layer)[0], coloured)
+        overlays.append(_laid_on(ground, coloured))
+    return overlays
+
+
+class _Colouring:
+    """Colours one layer after the other by way of the same memory: asking for fresh memory takes longer than the work.
+
+    Args:
+        shape: (h, w) of the layers.
+        top: see `colour_layers`.
+    """
+
+    def __init__(self, shape: tuple[int, ...], top: float) -> None:
+        self._table = palette().view(np.uint32)[:, 0]  # (256,) four bytes a pixel, moved as one number
+        self._steps = np.float32(255 / top if top > 0 else 0)
+        self._shares = np.empty(shape, dtype=np.float32)
+        self._places = np.empty(shape, dtype=np.uint8)
+
+    def __call__(self, layer: Floats, coloured: Bytes) -> None:
+        """Fill `coloured` (h, w, 4) with the colours of a layer (h, w)."""
+        shares, places = self._shares, self._places
+        np.clip(np.multiply(layer, self._steps, out=shares), 0, 255, out=shares)
+        np.copyto(places, np.rint(shares, out=shares), casting="unsafe")
+        pixels = coloured.view(np.uint32)[..., 0]
+        np.take(self._table, places, out=pixels, mode="clip")  # "clip" writes into `pixels` without a buffer
 
 
 def _laid_on(ground: Image.Image, layer: Bytes) -> Image.Image:

@@ -87,11 +87,16 @@ def prepare_photo(photo: Image.Image, settings: PhotoSettings) -> Tensor:
 
     if photo.mode != "RGB":
         raise PhotoError(f"expected an RGB photo, got mode {photo.mode}: open it with open_photo")
-    for side in (settings.detail, settings.size):
-        if side is not None and photo.size != (side, side):
-            photo = _squash(photo, side, settings)
+    shown = np.array(reduce_photo(photo, settings)).transpose(2, 0, 1)  # (3, detail or S, detail or S)
+    if (
+        len(shown[0]) < settings.size
+    ):  # as Pillow enlarges it, but for one of 255 at rare places, in a quarter of the time
+        small = torch.from_numpy(shown).unsqueeze(0)
+        sides = (settings.size, settings.size)
+        enlarged = torch.nn.functional.interpolate(small, sides, mode=settings.resampling, antialias=True)
+        shown = enlarged[0].numpy()
     # By NumPy: torch would start threads of its own for every thread that opens photos, and they would all contend.
-    planes = np.asarray(photo).transpose(2, 0, 1).astype(np.float32, order="C")  # (3, S, S)
+    planes = shown.astype(np.float32, order="C")  # (3, S, S)
     planes /= np.float32(255)
     planes -= np.array(settings.mean, np.float32)[:, None, None]
     planes /= np.array(settings.deviation, np.float32)[:, None, None]

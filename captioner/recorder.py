@@ -132,6 +132,5 @@ def _checked(came: list[Tensors], asked: Asked) -> tuple[Turn, ...]:
     fields = [torch.stack(parts).cpu().unbind() for parts in zip(*came, strict=True)]
     turns = tuple(_turn(told) for told in zip(*fields, strict=True))
     check_room(max(int(turn.live.max()) for turn in turns), asked)
-    for number, turn in enumerate(turns):
-        check_sound(turn.reading, turn.live, number)
+    check_sound([turn.reading.sound for turn in turns], [turn.live for turn in turns])
     return turns

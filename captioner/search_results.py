@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from captioner.beams import Grown
 from captioner.errors import SearchError
 from captioner.glimpses import Glimpses
 from captioner.search_options import SearchOptions
@@ -37,65 +37,59 @@ def search_results(
         SearchError: a width found nothing, for no continuation was possible.
     """
     live = torch.stack([turn.live for turn in turns]).cpu().numpy()  # (T, G)
-    fates = _fates(turns, options.max_steps, end, given)
-    trees = _trees(turns, live.cumsum(0) - live, fates, options.length_normalisation)
+    trees = _trees(turns, live.cumsum(0) - live, (options, end, given))
     groups = []
     for seen in _glimpses(turns, live, options.top_words):
         results = {}
         for width in options.widths:
             tree = next(trees)
-            parents = tree.parent.tolist()
-            leaves = np.flatnonzero((tree.fate == FINISHED) | (tree.fate == CUT)).tolist()
-            if not leaves:
+            found = _hypotheses(tree, seen)
+            if not found:
                 raise SearchError(
                     f"expected a possible next token, got only log-probabilities of -inf at step "
                     f"{int(tree.step.max(initial=-1)) + 1}: check the model, and that not every word is banned"
                 )
-            found = [_hypothesis(node_path(parents, leaf), tree, seen) for leaf in leaves]
-            ranked = sorted(found, key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score))
-            results[width] = SearchResult(width, tuple(ranked), tree, seen)
+            found.sort(key=lambda hypothesis: (not hypothesis.finished, -hypothesis.score))
+            results[width] = SearchResult(width, tuple(found), tree, seen)
         groups.append(results)
     return tuple(groups)
 
 
-def _fates(turns: Sequence[Turn], max_steps: int, end: int, given: int) -> tuple[Arrays, Arrays]:
-    """Fate and margin (G, W, N) of all that the beams were offered."""
-    fates, margins = [], []
-    for step, turn in enumerate(turns):
-        total, places, word = (part.cpu().numpy() for part in (turn.grown.total, turn.grown.places, turn.grown.word))
-        taken = np.arange(total.shape[-1]) < places[..., None]  # (G, W, C)
-        going = GIVEN if step < given else CUT if step + 1 == max_steps else KEPT
-        fates.append(np.where(taken, np.where(word == end, FINISHED, going), PRUNED))
-        worst = np.take_along_axis(total, np.clip(places - 1, 0, total.shape[-1] - 1)[..., None], axis=-1)
-        pruned = ~taken & (total > -np.inf)
-        margins.append(np.subtract(worst, total, where=pruned, out=np.zeros_like(total)))
-    return np.concatenate(fates, axis=-1), np.concatenate(margins, axis=-1)
+def _trees(turns: Sequence[Turn], seen: Arrays, asked: tuple[SearchOptions, int, int]) -> Iterator[NodeColumns]:
+    """The tree of every beam, group after group.
 
+    Args:
+        turns: all steps.
+        seen: (T, G), the glimpses of each group before each step.
+        asked: the options, the end token and how many steps were given.
+    """
+    options, end, given = asked
+    parent, row, word, log_prob, total = (
+        torch.cat(parts, dim=-1).cpu().numpy()  # (G, W, N), N of all steps
+        for parts in zip(*(turn.grown[:-1] for turn in turns), strict=True)
+    )
+    counts = np.array([turn.grown.word.shape[-1] for turn in turns])  # (T,)
+    step = np.repeat(np.arange(len(turns)), counts)  # (N,)
+    first = (counts.cumsum() - counts)[step]  # (N,) of the same step
+    places = torch.stack([turn.grown.places for turn in turns], dim=-1).cpu().numpy()[..., step]  # (G, W, N)
+    possible, taken = total > -np.inf, np.arange(len(step)) - first < places  # (G, W, N)
 
-def _trees(
-    turns: Sequence[Turn], seen: Arrays, fates: tuple[Arrays, Arrays], length_normalisation: float
-) -> Iterator[NodeColumns]:
-    """The tree of every beam, group after group; seen (T, G) counts the glimpses of each group before each step."""
+    going = np.where(step < given, GIVEN, np.where(step + 1 == options.max_steps, CUT, KEPT))  # (N,)
+    fate = np.where(taken, np.where(word == end, FINISHED, going), PRUNED)
+    worst = np.take_along_axis(total, first + np.clip(places, 1, counts[step]) - 1, axis=-1)  # that was taken
+    margin = np.subtract(worst, total, where=~taken & possible, out=np.zeros_like(total))
 
-    def all_turns(part: Callable[[Grown], Tensor]) -> Arrays:
-        return torch.cat([part(turn.grown) for turn in turns], dim=-1).cpu().numpy()  # (G, W, N), N of all steps
-
-    total = all_turns(lambda grown: grown.total)
-    possible = total > -np.inf
-    step = np.repeat(np.arange(len(turns)), [turn.grown.word.shape[-1] for turn in turns])  # (N,)
     node = np.concatenate([possible.cumsum(-1) - 1, np.full_like(possible[..., :1], -1, np.int64)], axis=-1)
-    parent = all_turns(lambda grown: grown.parent)  # -1, before the first, is the last place of `node`
-    fate, margin = fates
     fields = (
         np.broadcast_to(step, total.shape),
-        np.take_along_axis(node, parent, axis=-1),
-        all_turns(lambda grown: grown.word),
-        all_turns(lambda grown: grown.log_prob),
+        np.take_along_axis(node, parent, axis=-1),  # -1, before the first, is the last place of `node`
+        word,
+        log_prob,
         total,
-        total / np.array([(place + 1) ** length_normalisation for place in range(len(turns))])[step],
+        total / np.array([(place + 1) ** options.length_normalisation for place in range(len(turns))])[step],
         fate,
         margin,
-        all_turns(lambda grown: grown.row) + seen.T[:, None, step],
+        row + seen.T[:, None, step],
     )
     borders = possible.sum(-1).ravel().cumsum()[:-1]
     columns = (np.split(field[possible], borders) for field in fields)
@@ -123,23 +117,35 @@ def _glimpses(turns: Sequence[Turn], live: Arrays, top_words: int) -> Iterator[G
         yield Glimpses(maps, gates, tuple(tuple(zip(t[:n], p[:n], strict=True)) for t, p, n in best))
 
 
-def _hypothesis(path: tuple[int, ...], tree: NodeColumns, glimpses: Glimpses[int]) -> Hypothesis:
-    """The hypothesis whose tokens are the nodes at `path`."""
-    leaf = path[-1]
-    finished = bool(tree.fate[leaf] == FINISHED)
-    spoken = list(path[: len(path) - finished])  # T of them; the last node of a finished one is <end>
-    log_probs, seen = tree.log_prob[spoken], tree.glimpse[spoken]  # (T,)
-    attention, gate = glimpses.attention[seen], glimpses.gate[seen]  # (T, L), (T,)
+def _hypotheses(tree: NodeColumns, glimpses: Glimpses[int]) -> list[Hypothesis]:
+    """All that a beam ended with, as they came; their arrays are parts of common ones."""
+    parents = tree.parent.tolist()
+    ends = tree.fate == FINISHED
+    leaves = np.flatnonzero(ends | (tree.fate == CUT))
+    paths = [node_path(parents, leaf) for leaf in leaves.tolist()]
+    finished, scores = ends[leaves].tolist(), tree.score[leaves].tolist()
+    words = [path[: len(path) - done] for path, done in zip(paths, finished, strict=True)]  # without <end>
+    spoken = np.array(list(chain.from_iterable(words)), dtype=np.int64)  # (S,) words of all
+    seen = tree.glimpse[spoken]
+    log_probs, attention, gate = tree.log_prob[spoken], glimpses.attention[seen], glimpses.gate[seen]
     for array in (log_probs, attention, gate):
         array.flags.writeable = False
-    return Hypothesis(
-        tokens=tuple(tree.token[spoken].tolist()),
-        log_probs=log_probs,
-        end_log_prob=float(tree.log_prob[leaf]) if finished else None,
-        attention=attention,
-        gate=gate,
-        alternatives=tuple(glimpses.alternatives[place] for place in seen.tolist()),
-        score=float(tree.score[leaf]),
-        finished=finished,
-        nodes=path,
-    )
+    tokens, alternatives = tree.token[spoken].tolist(), [glimpses.alternatives[place] for place in seen.tolist()]
+    found, start = [], 0
+    for path, done, score in zip(paths, finished, scores, strict=True):
+        part = slice(start, start + len(path) - done)
+        start = part.stop
+        found.append(
+            Hypothesis(
+                tokens=tuple(tokens[part]),
+                log_probs=log_probs[part],
+                end_log_prob=float(tree.log_prob[path[-1]]) if done else None,
+                attention=attention[part],
+                gate=gate[part],
+                alternatives=tuple(alternatives[part]),
+                score=score,
+                finished=done,
+                nodes=path,
+            )
+        )
+    return found

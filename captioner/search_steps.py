@@ -113,19 +113,19 @@ def cheapest(costs: Tensor, count: int) -> Tensor:
     return keys.topk(count, dim=-1, largest=False).values & ((1 << 29) - 1)
 
 
-def check_sound(reading: Reading, live: Tensor, step: int) -> None:
+def check_sound(sound: Sequence[Tensor], live: Sequence[Tensor]) -> None:
     """Refuse log-probabilities that are none.
 
     Args:
-        reading: of the step.
-        live: (G,), how many rows of each group are looked at; they come first.
-        step: 0-based.
+        sound: (G, R) of every step, see `Reading`.
+        live: (G,) of every step, how many rows of each group are looked at; they come first.
 
     Raises:
         SearchError: one that is looked at is NaN or +inf.
     """
-    if reading.sound.all():
+    if torch.cat(tuple(sound), dim=1).all():
         return
-    asked = torch.arange(reading.sound.shape[1], device=live.device) < live.unsqueeze(1)  # (G, R)
-    if not reading.sound[asked].all():
-        raise SearchError(f"expected log-probabilities, got NaN or +inf at step {step}: check the model's weights")
+    for step, (rows, count) in enumerate(zip(sound, live, strict=True)):
+        asked = torch.arange(rows.shape[1], device=rows.device) < count.unsqueeze(1)  # (G, R)
+        if not rows[asked].all():
+            raise SearchError(f"expected log-probabilities, got NaN or +inf at step {step}: check the model's weights")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, NamedTuple
 
 import torch
@@ -13,6 +14,8 @@ from captioner.beams import Beams, Grown, Offer, grow, most_places, share_rows, 
 from captioner.errors import CaptionerError, SearchError
 from captioner.search_options import SearchOptions, SearchTokens
 from captioner.search_steps import Reading, StateT, Step, check_step, read_step
+
+PENALTIES_KEPT = 16  # a model has two, of a few kilobytes
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,17 @@ class Asked:
             raise SearchError(f"expected a beginning of words, got token {wrong[0]}, which is none: choose another")
 
     def penalty(self, vocabulary: int, step: int, device: torch.device) -> Tensor:
-        """(V,) float32: inf for the tokens that may not come at a step, 0 for all others."""
-        penalty = torch.zeros(vocabulary)
+        """(V,) float32: inf for the tokens that may not come at a step, 0 for all others; not to be written to."""
         early = (self.tokens.end,) if step < self.options.min_words else ()
-        penalty[[*self.tokens.banned, *early]] = torch.inf
-        return penalty.to(device)
+        return _penalty((*self.tokens.banned, *early), vocabulary, device)
+
+
+@lru_cache(PENALTIES_KEPT)
+def _penalty(never: tuple[int, ...], vocabulary: int, device: torch.device) -> Tensor:
+    """See `Asked.penalty`; all who ask share it."""
+    penalty = torch.zeros(vocabulary)
+    penalty[list(never)] = torch.inf
+    return penalty.to(device)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from captioner.bench.options import BenchOptions
 from captioner.captioner import Captioner
 from captioner.decoder_options import DecoderOptions
 from captioner.errors import DataError
-from captioner.packed import ONEDNN, onednn_serves
+from captioner.layout import Layout
+from captioner.packed import onednn_product
 from captioner.photo import prepare_photo
 from captioner.search_options import SearchOptions
 
@@ -207,8 +208,7 @@ def measure_rates(device: torch.device, kind: torch.dtype = torch.float32) -> tu
     right = torch.randn(SQUARE, SQUARE, device=device).to(kind)
     with torch.inference_mode():
         products = [timed(lambda: left @ right, device)]
-        if onednn_serves((left, right), ONEDNN):
-            laid_out = torch.ops.mkldnn._reorder_linear_weight(right, SQUARE)
-            multiply = torch.ops.mkldnn._linear_pointwise
-            products.append(timed(lambda: multiply(left, laid_out, None, "none", [], ""), device))
+        laid_out = Layout().of((right,), left, lambda: onednn_product(right, None, SQUARE))
+        if laid_out is not None:
+            products.append(timed(lambda: laid_out(left), device))
         return 2 * SQUARE**3 / min(products), NUMBER * READ / timed(many.sum, device)

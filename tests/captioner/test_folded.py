@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from captioner import folded
 from captioner.encoder import ENCODER_NAMES, Encoder, EncoderOptions
 from captioner.errors import EncoderError
-from captioner.folded import FoldedBottleneck, FoldedConv, exact_products, fold
-from captioner.packed import onednn_serves
+from captioner.folded import FoldedBottleneck, FoldedConv, FoldedInverted, exact_products, fold
 
 PIXELS = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(5))  # not square
 
@@ -78,7 +77,7 @@ def test_without_onednn_and_outside_inference_mode_it_is_pytorch_s(name: str, mo
     small, wanted = fold(encoder), see(encoder)
     with torch.no_grad():
         assert_alike(small(PIXELS).annotations, wanted)
-    monkeypatch.setattr(folded, "onednn_serves", lambda *_: False)
+    monkeypatch.setattr(folded, "ONEDNN", ("_no_such_function",))
     assert_alike(see(small), wanted)
 
 
@@ -92,6 +91,14 @@ def test_no_normalisation_is_left_and_the_encoder_stays_as_it_is() -> None:
     assert not any(parameter.requires_grad for parameter in small.parameters())
     assert encoder.state_dict().keys() == before.keys()
     assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())
+
+
+def test_an_inverted_block_is_three_convolutions_the_last_adds_what_came_in() -> None:
+    small = fold(lively("tf_efficientnet_lite0"))
+    blocks = [stage for stage in small.stages if isinstance(stage, FoldedInverted)]
+    assert len(blocks) == 2 + 2 + 3 + 3 + 4 + 1
+    assert sum(block.fits for block in blocks) == 1 + 1 + 2 + 2 + 3
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in small.modules())
 
 
 def test_stages_stay_stages() -> None:
@@ -129,10 +136,10 @@ def test_copies_and_pickles_see_the_same() -> None:
 def test_onednn_is_really_asked() -> None:
     conv = FoldedConv(nn.Conv2d(3, 4, 3).requires_grad_(False), "relu6")
     conv(PIXELS)
-    assert conv._layout._packed is None
+    assert conv._layout.product is None
     with torch.inference_mode():
         conv(PIXELS)
-        assert (conv._layout._packed is not None) == onednn_serves((PIXELS, conv.conv.weight), folded.ONEDNN)
+    assert (conv._layout.product is not None) == torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("activation", list(folded.ACTIVATIONS))

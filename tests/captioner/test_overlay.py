@@ -88,6 +88,16 @@ def test_every_pixel_is_what_alpha_compositing_the_whole_palette_gives() -> None
         np.testing.assert_array_equal(np.asarray(overlay), np.asarray(expected))
 
 
+def test_a_word_s_overlay_does_not_depend_on_the_words_beside_it() -> None:
+    maps, photo = random_maps(4, GRID), Image.new("RGB", (50, 30), (10, 120, 200))
+    projection = smooth_projection(GRID, photo.size)
+    together = render_overlays(photo, maps, projection, top=0.2)
+    alone = [render_overlays(photo, one, projection, top=0.2)[0] for one in maps[:, None]]
+    for given, expected in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(np.asarray(given), np.asarray(expected))
+    assert len({overlay.tobytes() for overlay in together}) == 4
+
+
 def test_a_flat_map_looks_flat_beside_a_sharp_one() -> None:
     flat = np.full((1, *GRID), 1 / 15, dtype=np.float32)
     sharp = np.zeros((1, *GRID), dtype=np.float32)

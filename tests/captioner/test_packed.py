@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from captioner import packed
+from captioner.layout import Product
 from captioner.packed import PackedLinear, PackedLSTMCell
 
 
@@ -16,6 +17,19 @@ from captioner.packed import PackedLinear, PackedLSTMCell
 def small_layers_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "SMALLEST", 1)
     torch.manual_seed(4)
+
+
+@pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
+    """Shapes of the matrices that oneDNN was given, whole float32 numbers."""
+    given, made = [], packed.onednn_product
+
+    def watched(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Product | None:
+        given.append(weight.shape)
+        return made(weight, bias, rows)
+
+    monkeypatch.setattr(packed, "onednn_product", watched)
+    return given
 
 
 def plain(layer: PackedLinear, rows: torch.Tensor) -> torch.Tensor:
@@ -31,7 +45,7 @@ def test_a_product_is_pytorch_s(shape: tuple[int, ...], bias: bool) -> None:
 
 
 @pytest.mark.skipif(not packed._fbgemm_serves(), reason="FBGEMM is not to be had here")
-def test_float16_weights_are_read_as_such_and_lose_nothing() -> None:
+def test_float16_weights_are_read_as_such_and_lose_nothing(in_float32: list[torch.Size]) -> None:
     layer, cell = PackedLinear(24, 50), PackedLSTMCell(30, 16)
     with torch.no_grad():
         for weight in (layer.weight, cell.weight_ih, cell.weight_hh):
@@ -43,29 +57,32 @@ def test_float16_weights_are_read_as_such_and_lose_nothing() -> None:
         torch.testing.assert_close(layer(rows).double(), exact, rtol=1e-6, atol=1e-7)
         for given, wanted in zip(cell(read, state), expected, strict=True):
             torch.testing.assert_close(given, wanted.detach(), rtol=1e-5, atol=1e-6)
-    assert not isinstance(layer._layout._packed, torch.Tensor)
-    assert not isinstance(cell._layout._packed, torch.Tensor)
+    assert layer._layout.product is not None
+    assert cell._layout.product is not None
+    assert in_float32 == []
 
 
 @pytest.mark.parametrize("number", [0.1, 1e5])  # between two float16 numbers, above all of them
-def test_one_weight_that_float16_cannot_hold_keeps_all_in_float32(number: float) -> None:
+def test_one_weight_that_float16_cannot_hold_keeps_all_in_float32(number: float, in_float32: list[torch.Size]) -> None:
     layer, rows = PackedLinear(24, 50), torch.randn(3, 24)
     with torch.no_grad():
         layer.weight.copy_(layer.weight.half())
         layer.weight[7, 3] = number
     with torch.inference_mode():
         torch.testing.assert_close(layer(rows), plain(layer, rows), rtol=1e-5, atol=1e-5)
-    assert isinstance(layer._layout._packed, torch.Tensor)
+    assert in_float32 == [(50, 24)]
 
 
-def test_without_fbgemm_float16_weights_are_read_as_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fbgemm_float16_weights_are_read_as_float32(
+    monkeypatch: pytest.MonkeyPatch, in_float32: list[torch.Size]
+) -> None:
     monkeypatch.setattr(packed, "_fbgemm_serves", lambda: False)
     layer, rows = PackedLinear(24, 50), torch.randn(3, 24)
     with torch.no_grad():
         layer.weight.copy_(layer.weight.half())
     with torch.inference_mode():
         torch.testing.assert_close(layer(rows), plain(layer, rows), rtol=1e-5, atol=1e-5)
-    assert isinstance(layer._layout._packed, torch.Tensor)
+    assert in_float32 == [(50, 24)]
 
 
 @pytest.mark.parametrize("rows", [1, 5, 20])
@@ -81,10 +98,10 @@ def test_a_cell_s_step_is_pytorch_s(rows: int) -> None:
 def test_the_layers_really_lay_their_weights_out() -> None:
     layer = PackedLinear(24, 50)
     layer(torch.randn(3, 24))
-    assert layer._layout._packed is None  # outside inference mode nothing is done
+    assert layer._layout.product is None  # outside inference mode nothing is done
     with torch.inference_mode():
         layer(torch.randn(3, 24))
-    assert layer._layout._packed is not None
+    assert layer._layout.product is not None
 
 
 def test_new_weights_are_noticed() -> None:
@@ -109,7 +126,7 @@ def test_copies_and_state_are_those_of_plain_layers() -> None:
     with torch.inference_mode():
         expected = layer(rows)
         twin = copy.deepcopy(layer)
-        assert twin._layout._packed is None
+        assert twin._layout.product is None
         torch.testing.assert_close(twin(rows), expected)
     assert set(layer.state_dict()) == {"weight", "bias"}
 
@@ -134,4 +151,4 @@ def test_without_onednn_the_plain_way_is_taken(monkeypatch: pytest.MonkeyPatch) 
     layer, rows = PackedLinear(24, 50), torch.randn(3, 24)
     with torch.inference_mode():
         assert torch.equal(layer(rows), plain(layer, rows))
-    assert layer._layout._packed is None
+    assert layer._layout.product is None

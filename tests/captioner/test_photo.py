@@ -22,7 +22,7 @@ from PIL import Image, ImageFile
 import builders
 from captioner import photo_file as photo_file_module
 from captioner.errors import PhotoError
-from captioner.photo import CellGeometry, PhotoSettings, open_photo, prepare_photo
+from captioner.photo import CellGeometry, PhotoSettings, open_photo, prepare_photo, reduce_photo
 from corpus.making import (
     BLUE,
     RED,
@@ -438,6 +438,23 @@ def test_pixels_stay_what_models_were_trained_on() -> None:
     levels = ((pixels + 1) * 127.5).round().int()
     assert levels[:, 0, :5].tolist() == [[1, 2, 3, 4, 6], [254, 253, 252, 251, 249], [0, 0, 1, 2, 3]]
     assert levels[:, 31, 40].tolist() == [138, 117, 68]
+
+
+@pytest.mark.parametrize("resampling", ["bicubic", "bilinear"])
+@pytest.mark.parametrize(("detail", "size"), [(224, 448), (40, 64), (32, 33), (50, 50)])
+def test_it_is_enlarged_as_pillow_does_it(resampling: str, detail: int, size: int) -> None:
+    """Few numbers differ; by more than 1 only in hard noise, which photos are not."""
+    noise = np.random.default_rng(1).integers(0, 256, (detail, detail, 3), dtype=np.uint8)
+    ramp = np.add.outer(np.arange(50) * 3, np.arange(80) * 1.3).astype(np.uint8)
+    for pixels, most, often in ((noise, 2, 0.05), (np.stack([ramp, 255 - ramp, ramp // 2], axis=2), 1, 0.05)):
+        settings = PhotoSettings(size=size, detail=detail, resampling=resampling)
+        small = reduce_photo(Image.fromarray(pixels), settings)
+        way = Image.Resampling[resampling.upper()]
+        expected = np.asarray(small.resize((size, size), way)).transpose(2, 0, 1).astype(int)
+        given = ((prepare_photo(small, settings).numpy() + 1) * 127.5).round().astype(int)
+        differences = np.abs(given - expected)
+        assert differences.max() <= most
+        assert (differences > 0).mean() <= often
 
 
 def test_prepare_photo_takes_rgb_only() -> None:
