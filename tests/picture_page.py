@@ -7,13 +7,13 @@ python tests/picture_page.py http://127.0.0.1:7861 assets/examples/photographer.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from chromium import chromium_path
 
 VIEWS = {
     "page": ("", 1280, 900),
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("photo", type=Path)
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    chromium = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name, (query, width, height) in VIEWS.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from builders import tiny_captioner
 from captioner.captioner import Captioner
+from chromium import chromium_path
 from visits import ScriptedCaptioner, Watch, serve, visit
 
 CHROMIUM_OPTIONS = [
@@ -59,9 +59,9 @@ def browser() -> Iterator[Browser]:
 
     No longer than a module: while it is there, its event loop runs in this thread and no other can.
     """
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    path = chromium_path()
     if path is None:
-        reason = "no Chromium: apt-get install chromium, or name it in CHROMIUM"
+        reason = "no Chromium: apt-get install chromium-headless-shell or chromium, or name it in CHROMIUM"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import shutil
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -21,6 +19,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from builders import caption, photo_bytes
 from captioner.overlay import Projection, cell_projection, smooth_projection
+from chromium import chromium_path
 from demo import text
 from visits import GRADIO_WARNINGS, RED_DOG, Watch, visit
 
@@ -99,9 +98,8 @@ def expected_heights(projection: Projection, word: int) -> NDArray[np.float64]:
 @pytest.fixture(scope="module")
 def card_browser(browser: Browser) -> Iterator[Browser]:
     """A browser whose WebGL is drawn by the processor."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    with_card = browser.browser_type.launch(executable_path=path, args=flags)
+    with_card = browser.browser_type.launch(executable_path=chromium_path(), args=flags)
     yield with_card
     with_card.close()
 
