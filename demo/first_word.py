@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# Words that stand in every caption and show little of any photo. A caption in a language that is not here has none.
-_FUNCTION_WORDS = (
-    "a an the this that these those some another other each its his her their it he she they them him who which "
-    "and or but while as if than is are was were be been being has have had do does "
-    "of in on at to by for from with without into onto over under near next through across along around behind "
-    "between during against about above below beside inside outside up down off out there very"
-)
-FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+from captioner.function_words import FUNCTION_WORDS
 
 
 def first_word(words: Sequence[str], cells: Sequence[float]) -> int:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from captioner.commands.model_flags import add_model_flags, load_model
 from captioner.errors import DataError, SearchError
 
+if TYPE_CHECKING:
+    from captioner.training.data import Example
+    from captioner.training.report import EvaluationReport
+
 DESCRIPTION = """\
 Score a model on captioned photos with the official scorer (BLEU, METEOR, ROUGE-L, CIDEr), and report how varied its
-captions are and whether its maps are worth looking at. Needs the packages in captioner/training/requirements.txt,
-and Java for the official tokenizer and METEOR.
+captions are, how many say a word twice (and how many of people's own do), and whether its maps are worth looking at.
+Needs the packages in captioner/training/requirements.txt, and Java for the official tokenizer and METEOR.
 
 Where photos have labels (`labels` in captions.json), it also reports how many captions name a thing that is there and
 how many name one that is not (CHAIR). With --grounding, and phrase_boxes.json beside captions.json, it reports whether
@@ -19,6 +25,7 @@ the maps lie on what the words name, beside maps that know nothing of the photo.
 
   python -m captioner evaluate --data flickr8k --split test --beam-width 1,3,5,10 --json scores.json
   python -m captioner evaluate --data flickr8k --beam-width 3 --grounding --plot grounding.png
+  python -m captioner evaluate --data coco --beam-width 5 --limit 200 --captions said.json --sheet read.jpg
 """
 
 
@@ -42,7 +49,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--plot", type=Path, default=None, metavar="FILE", help="draw the grounding as PNG (default: beside the JSON)"
     )
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the report as JSON")
-    parser.add_argument("--captions", action="store_true", help="put every caption into the JSON too")
+    parser.add_argument(
+        "--captions",
+        type=Path,
+        nargs="?",
+        const=True,
+        metavar="FILE",
+        help="write every caption, and the words it repeats, as JSON (default: into the report's)",
+    )
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="FILE",
+        help="draw the photos with their captions below, 20 a page: read.jpg becomes read-01.jpg and so on",
+    )
     parser.set_defaults(run_command=run)
 
 
@@ -60,12 +80,16 @@ def parse_widths(text: str) -> tuple[int, ...]:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate; returns the exit code."""
+    from captioner.training.contact_sheet import check_sheet
     from captioner.training.data import load_data
     from captioner.training.evaluate import EvaluateOptions, evaluate
-    from captioner.training.report import write_report
 
     if options.plot is not None and not options.grounding:
         raise DataError("--plot draws what --grounding measures: give both")
+    if options.captions is True and options.json is None:
+        raise DataError("--captions alone puts the captions into the JSON report: give --json too, or --captions FILE")
+    if options.sheet is not None:
+        check_sheet(options.sheet)
     chosen = EvaluateOptions(
         options.split,
         parse_widths(options.beam_width),
@@ -75,16 +99,30 @@ def run(options: argparse.Namespace) -> int:
         options.grounding,
     )
     data = load_data(options.data)
-    captioner = load_model(options)
-    report = evaluate(captioner, data, chosen)
+    report = evaluate(load_model(options), data, chosen)
     print(report.table())
+    _write_files(options, report, data.split(chosen.split)[: chosen.limit])
+    return 0
+
+
+def _write_files(options: argparse.Namespace, report: EvaluationReport, examples: Sequence[Example]) -> None:
+    """Write what was asked for beside the table; `examples` are the photos that were evaluated."""
+    from captioner.training.report import write_captions, write_report
+
     if options.json is not None:
-        write_report(report, options.json, options.captions)
+        write_report(report, options.json, captions=options.captions is True)
         print(f"written to {options.json}")
+    if isinstance(options.captions, Path):
+        write_captions(report, options.captions)
+        print(f"written to {options.captions}")
     picture = options.plot or (options.json and options.json.with_suffix(".png"))
     if report.grounding is not None and picture is not None:
         from captioner.training.grounding_chart import draw_grounding
 
         draw_grounding(report.grounding, f"{report.model}: {report.photos} photos of {report.split}", picture)
         print(f"drawn to {picture}")
-    return 0
+    if options.sheet is not None:
+        from captioner.training.contact_sheet import draw_contact_sheets
+
+        sheets = draw_contact_sheets(examples, {own.width: own.captions for own in report.widths}, options.sheet)
+        print(f"drawn to {' '.join(map(str, sheets))}")

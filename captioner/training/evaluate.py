@@ -17,6 +17,7 @@ from captioner.training.data import SPLITS, CaptionData, Example
 from captioner.training.grounding import PhraseReading, check_phrases, read_phrases, summarise
 from captioner.training.localisation import localise, object_nouns
 from captioner.training.objects import measure_objects
+from captioner.training.repeats import count_repeats
 from captioner.training.report import EvaluationReport, WidthReport
 from captioner.training.scoring import CaptionScores, check_scorer, check_tokenizer, score_caption_sets
 
@@ -95,7 +96,10 @@ def evaluate(
         for width, scored in zip(options.widths, scores, strict=True)
     ]
     grounding = summarise(readings) if options.grounding else None
-    return EvaluationReport(captioner.card.name, options.split, len(examples), seconds, tuple(reports), grounding)
+    people = count_repeats(caption for example in examples for caption in example.captions)
+    return EvaluationReport(
+        captioner.card.name, options.split, len(examples), seconds, tuple(reports), people, grounding
+    )
 
 
 def _describe(

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from captioner.errors import DataError
+from captioner.function_words import FUNCTION_WORDS
 from captioner.training.grounding import SCENE
 from captioner.training.nouns import singular
 from captioner.training.pointing import centre_hit, pointing
@@ -40,13 +41,12 @@ if TYPE_CHECKING:
     from captioner.training.views import Box
 
 LEAST_PHRASES = 50  # as in the paper: rarer nouns would each weigh as much as "man"
-# Last words of phrases that are no things: "a man in blue", "the other", "the top".
+# Last words of phrases that are no things: "a man in blue", "the top"; function words ("the other") are none either.
 _NO_THINGS = (
-    "all another back black blue bottom both brown each everyone five four front gold gray green grey left middle one "
-    "orange other pink purple red right several side silver six some someone something tan thing three top two white "
-    "yellow"
+    "back black blue bottom brown front gold gray green grey left middle orange pink purple red right side silver tan "
+    "thing top white yellow"
 )
-NOT_OBJECTS = frozenset(_NO_THINGS.split())
+NOT_OBJECTS = FUNCTION_WORDS | frozenset(_NO_THINGS.split())
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from captioner.attention_health import AttentionHealth
 from captioner.training.grounding import GroundingReport
 from captioner.training.localisation import Localisation
 from captioner.training.objects import ObjectReport
+from captioner.training.repeats import REPEATS_HEADER, Repeats, count_repeats, find_repeats
 from captioner.training.scoring import TABLE_HEADER, CaptionScores
 from captioner.whole_file import write_whole
 
@@ -55,6 +56,11 @@ class WidthReport:
         """Distinct captions per photo, above 0 to 1."""
         return self.distinct / len(self.captions)
 
+    @property
+    def repeats(self) -> Repeats:
+        """What the captions say twice."""
+        return count_repeats(self.captions.values())
+
     def as_dict(self) -> dict[str, Any]:
         """All numbers by name, without the captions."""
         record: dict[str, Any] = {
@@ -64,6 +70,7 @@ class WidthReport:
             "words_used": self.words_used,
             "mean_words": self.mean_words,
             "unfinished": self.unfinished,
+            "repeats": self.repeats.as_dict(),
             "attention": self.health.as_dict(),
         }
         if self.objects is not None:
@@ -83,6 +90,7 @@ class EvaluationReport:
         photos: how many were described.
         seconds_per_photo: wall time of opening and describing, all widths in one run; with grounding, that too.
         widths: one report per beam width, ascending.
+        people: what people's own captions of these photos say twice.
         grounding: of people's sentences, where that was asked for.
     """
 
@@ -91,33 +99,44 @@ class EvaluationReport:
     photos: int
     seconds_per_photo: float
     widths: tuple[WidthReport, ...]
+    people: Repeats
     grounding: GroundingReport | None = None
 
     def as_dict(self, captions: bool = False) -> dict[str, Any]:
-        """Everything as plain JSON values; with `captions`, also {filename: {width: caption}}."""
+        """Everything as plain JSON values; with `captions`, also those of `captions_dict`."""
         record: dict[str, Any] = {
             "model": self.model,
             "split": self.split,
             "photos": self.photos,
             "seconds_per_photo": self.seconds_per_photo,
             "beam_width": {str(report.width): report.as_dict() for report in self.widths},
+            "people": {"repeats": self.people.as_dict()},
         }
         if self.grounding is not None:
             record["grounding"] = self.grounding.as_dict()
-        if captions:
-            filenames = self.widths[0].captions
-            record["captions"] = {
-                name: {str(report.width): report.captions[name] for report in self.widths} for name in filenames
-            }
-        return record
+        return {**record, **self.captions_dict()} if captions else record
+
+    def captions_dict(self) -> dict[str, Any]:
+        """{"captions": {filename: {width: caption}}, "repeats": {filename: {width: what it repeats}}}; only captions
+        that repeat something are in the second (see `find_repeats`)."""
+        captions = {
+            name: {str(report.width): report.captions[name] for report in self.widths}
+            for name in self.widths[0].captions
+        }
+        repeats = {
+            name: {width: found for width, caption in own.items() if (found := find_repeats(caption))}
+            for name, own in captions.items()
+        }
+        return {"captions": captions, "repeats": {name: own for name, own in repeats.items() if own}}
 
     def table(self) -> str:
-        """The report for people: one line per beam width for scores in percent, variety, attention, objects and
-        localisation; then grounding by type and objects by class."""
+        """The report for people: one line per beam width for scores in percent, variety, attention, objects,
+        localisation and words said twice; then grounding by type and objects by class."""
         lines = [f"{self.model}: {self.photos} photos of {self.split}, {self.seconds_per_photo:.3f} s a photo"]
         for header, rows in (*self._width_blocks(), *self._object_blocks(), *self._localisation_blocks()):
             lines += ["", f"width  {header}"]
             lines += [f"{report.width:5d}  {row}" for report, row in zip(self.widths, rows, strict=True)]
+        lines += self._repeat_lines()
         lines += [""] + [f"width {r.width}: {_verdict(r.health)}" for r in self.widths]
         if self.grounding is not None:
             lines += ["", self.grounding.table()]
@@ -146,6 +165,12 @@ class EvaluationReport:
         about = f"(percent; {found[0].pooled.objects} objects of {found[0].nouns} nouns)"
         return [(f"{LOCALISATION_HEADER}   {about}", [_localisation_line(own) for own in found])]
 
+    def _repeat_lines(self) -> list[str]:
+        about = "(percent of captions: a content word more than once, any word twice in a row)"
+        rows = [f"{report.width:5d}  {report.repeats.table_line()}" for report in self.widths]
+        people = f"people {self.people.table_line()}   ({self.people.captions} captions of the same photos)"
+        return ["", f"width  {REPEATS_HEADER}   {about}", *rows, people]
+
     def _category_lines(self) -> list[str]:
         """For each class, how many photos have it and how many captions of each width name it, or invent it."""
         found = {report.width: report.objects for report in self.widths if report.objects is not None}
@@ -169,6 +194,15 @@ def write_report(report: EvaluationReport, path: Path, captions: bool = False) -
         CaptionerError: the folder does not exist or cannot be written.
     """
     write_whole(path, json.dumps(report.as_dict(captions), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_captions(report: EvaluationReport, path: Path) -> None:
+    """Write every caption, and what it repeats, as JSON; the file appears whole or not at all.
+
+    Raises:
+        CaptionerError: the folder does not exist or cannot be written.
+    """
+    write_whole(path, json.dumps(report.captions_dict(), indent=2, ensure_ascii=False) + "\n")
 
 
 def _variety_line(report: WidthReport) -> str:

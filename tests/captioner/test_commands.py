@@ -174,6 +174,22 @@ def test_evaluate_prints_a_table_and_writes_json(
     assert set(scores["captions"]) == {"0.png", "1.png", "2.png"}
 
 
+def test_evaluate_writes_captions_and_contact_sheets(
+    checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", "--data", str(data), "--split", "test", "--beam-width", "1,2", "--tokenizer", "simple"]
+    arguments += ["--checkpoint", str(checkpoint), "--limit", "2"]
+    said, sheet = tmp_path / "said.json", tmp_path / "read.jpg"
+    assert main([*arguments, "--captions", str(said), "--sheet", str(sheet)]) == 0
+    printed = capsys.readouterr().out
+    assert "people        0.0       0.0   (4 captions of the same photos)" in printed
+    assert f"written to {said}" in printed
+    assert f"drawn to {tmp_path / 'read-01.jpg'}" in printed
+    written = json.loads(said.read_text())
+    assert {name: list(own) for name, own in written["captions"].items()} == {"0.png": ["1", "2"], "1.png": ["1", "2"]}
+    assert sorted(path.name for path in tmp_path.glob("*.j*")) == ["read-01.jpg", "said.json"]
+
+
 @pytest.mark.parametrize("asked", ["--plot", "--json"])
 def test_evaluate_draws_the_grounding(
     checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: str
@@ -205,6 +221,9 @@ def test_evaluate_draws_the_grounding(
         (["--batch-size", "0"], "batch of 1 photo or more"),
         (["--plot", "grounding.png"], "--plot draws what --grounding measures: give both"),
         (["--grounding"], "put phrase_boxes.json"),
+        (["--captions"], "give --json too, or --captions FILE"),
+        (["--sheet", "read.html"], "a contact sheet that ends in .jpg, .jpeg, .png, got 'read.html'"),
+        (["--sheet", "gone/read.jpg"], "gone is not a folder"),
     ],
 )
 def test_evaluate_refuses_what_it_cannot_do(

@@ -9,6 +9,7 @@ from demo.first_word import first_word
     ("words", "cells", "place"),
     [
         (("a", "man", "in", "the", "Water"), (2.0, 9.0, 1.0, 1.0, 5.0), 4),  # sharper ones say nothing of the photo
+        (("two", "dogs"), (1.0, 80.0), 1),  # a number names nothing
         (("The", "dog"), (1.0, 80.0), 1),  # however wide
         (("of", "the"), (3.0, 2.0), 1),  # nothing else to show
         (("개가", "물에서", "달려요"), (3.0, 2.0, 7.0), 1),  # a language without a list

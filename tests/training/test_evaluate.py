@@ -21,7 +21,7 @@ from captioner.errors import CaptionerError, DataError, PhotoError, SearchError
 from captioner.training.data import CaptionData, Example
 from captioner.training.evaluate import EvaluateOptions, evaluate
 from captioner.training.phrases import Label, Phrase, Sentence
-from captioner.training.report import EvaluationReport, write_report
+from captioner.training.report import EvaluationReport, write_captions, write_report
 
 # What the fake says of a photo, told apart by its width in pixels: best caption of beam width 1, of beam width 3.
 SAID = {
@@ -177,7 +177,7 @@ def test_grounding_without_boxes_is_refused_before_the_first_photo(data: Caption
 def test_the_report_is_json(data: CaptionData) -> None:
     report = run(data)
     record: dict[str, Any] = json.loads(json.dumps(report.as_dict(), allow_nan=False))
-    assert sorted(record) == ["beam_width", "model", "photos", "seconds_per_photo", "split"]
+    assert sorted(record) == ["beam_width", "model", "people", "photos", "seconds_per_photo", "split"]
     assert record["beam_width"]["1"]["distinct_captions"] == 2
     assert record["beam_width"]["3"]["scores"]["bleu_4"] == pytest.approx(1.0)
     assert record["beam_width"]["3"]["scores"]["meteor"] is None
@@ -195,8 +195,40 @@ def test_the_table_is_for_people(data: CaptionData) -> None:
     assert lines[7] == "    1     66.7%           6              3.3           1"
     assert lines[10] == "width  effective cells    peak  next word  all words  photos"
     assert " of 6 " in lines[11]
-    assert lines[14].startswith("width 1: attention not collapsed. The maps are not flat")
-    assert len(lines) == 16
+    assert lines[14].startswith("width  said twice  in a row   (percent of captions: ")
+    assert lines[15] == "    1         0.0       0.0"
+    assert lines[17] == "people        0.0       0.0   (6 captions of the same photos)"
+    assert lines[19].startswith("width 1: attention not collapsed. The maps are not flat")
+    assert len(lines) == 21
+
+
+def test_words_said_twice_are_reported_beside_people_s(
+    data: CaptionData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {20: ("a boat boat on a boat", "a boat"), 30: ("the the men swim", "two men"), 40: ("the ball", "a ball")}
+    monkeypatch.setattr(f"{__name__}.SAID", said)
+    swimmers = replace(data.examples[2], captions=("A man beside a man .", "Swimmers ."))
+    report = run(CaptionData((*data.examples[:2], swimmers, data.examples[3])))
+    lines = report.table().splitlines()
+    assert lines[15:18] == [
+        "    1        33.3      66.7",
+        "    3         0.0       0.0",
+        "people       16.7       0.0   (6 captions of the same photos)",
+    ]
+    record = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert "repeats" not in record
+    assert record["beam_width"]["1"]["repeats"]["said_twice_share"] == pytest.approx(1 / 3)
+    assert record["beam_width"]["1"]["repeats"]["in_a_row"] == 2
+    assert record["people"]["repeats"]["captions"] == 6
+    assert record["people"]["repeats"]["said_twice"] == 1
+    write_captions(report, tmp_path / "said.json")
+    written = json.loads((tmp_path / "said.json").read_text(encoding="utf-8"))
+    assert written["captions"]["20.png"] == {"1": "a boat boat on a boat", "3": "a boat"}
+    assert written["repeats"] == {
+        "20.png": {"1": {"said_twice": ["boat"], "in_a_row": ["boat"]}},
+        "30.png": {"1": {"in_a_row": ["the"]}},
+    }
+    assert report.as_dict(captions=True)["repeats"] == written["repeats"]
 
 
 def test_a_collapsed_model_is_called_so(data: CaptionData, monkeypatch: pytest.MonkeyPatch) -> None:
