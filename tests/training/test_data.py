@@ -75,6 +75,13 @@ def test_captioned_photos_keep_their_labels(tmp_path: Path) -> None:
     assert example.labels == (Label("dog", ((0.0, 0.0, 0.5, 1.0),)),)
 
 
+def test_boxes_of_what_is_no_label_are_passed_over(tmp_path: Path) -> None:
+    own = {"kind": "human", "squashed": True, "boxes_of": "person only", "source": "somewhere", "labels": ["dog"]}
+    content = [{**record("a.png"), **own, "boxes": [[0, 0, 4, 6, "person"], [0, 0, 8, 12, "dog"]]}]
+    (example,) = load_data(write_folder(tmp_path / "d", content, ("a.png",))).examples
+    assert example.labels == (Label("dog", ((0.0, 0.0, 0.5, 1.0),)),)
+
+
 def test_phrases_come_to_their_photo(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "d", [record("a.png"), record("b.png")], ("a.png", "b.png"))
     phrase = {"first_word": 0, "phrase": "A dog", "chain": "7", "types": ["animals"]}
