@@ -87,6 +87,8 @@ STYLE_FILES = (
     "health",
     "projector",
     "room",
+    "contrast",
+    "print",
 )  # .css
 
 # Runs the viewer's scripts and CONNECT_VIEWER once. They are not the component's own script, because Gradio searches

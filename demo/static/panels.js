@@ -11,8 +11,10 @@ const PANELS = {
   takeaway: mountTakeaway,
 };
 
+const ASKING = ["probe", "learning", "compare"]; // empty without a server to ask
+
 function mountPanels(desk) {
-  const names = Object.keys(PANELS);
+  const names = Object.keys(PANELS).filter((name) => desk.ask || !ASKING.includes(name));
   const tabs = names.map((name) => button("sw-tab", desk.t(`panel_${name}`), {
     role: "tab", id: `sw-tab-${name}`, "aria-controls": `sw-panel-${name}`, "data-panel": name,
   }));
@@ -32,6 +34,8 @@ function mountPanels(desk) {
     desk.change({ panel: names[(next + names.length) % names.length] });
     tabs[names.indexOf(desk.state.panel)].focus();
   });
+  const lay = (name) => bodies[name].childElementCount || bodies[name].append(PANELS[name](desk));
+  lay("words"); // printed in any case
   desk.on(["panel"], (state) => {
     for (const tab of tabs) {
       const open = tab.dataset.panel === state.panel;
@@ -39,8 +43,7 @@ function mountPanels(desk) {
       tab.tabIndex = open ? 0 : -1;
       bodies[tab.dataset.panel].hidden = !open;
     }
-    const body = bodies[state.panel];
-    if (!body.childElementCount) body.append(PANELS[state.panel](desk));
+    lay(state.panel);
   });
   return make("section", "sw-panels", [list, ...Object.values(bodies)]);
 }
