@@ -2,7 +2,7 @@
 
 // Back from the projector, whatever was on show; called before anything new is drawn too.
 function leaveProjector(root) {
-  root.classList.remove("sw-projector", "sw-veiled");
+  root.classList.remove("sw-projector", "sw-veiled", "sw-pointing");
   document.documentElement.classList.remove("sw-no-scroll");
   if (document.fullscreenElement === root) document.exitFullscreen().catch(() => undefined);
 }
@@ -32,10 +32,7 @@ function projectorDeed(desk, key) {
     ArrowRight: word(1),
     ArrowUp: other(-1),
     ArrowDown: other(1),
-    " ": () => {
-      if (!state.playing && state.word === desk.caption().words.length - 1) desk.setWord(0);
-      desk.change({ playing: !state.playing, plain: false });
-    },
+    " ": () => playOrPause(desk),
     s: () => desk.change({ blend: state.blend < 0.5 ? 1 : 0, plain: false }),
     p: () => desk.change({ plain: !state.plain }),
     g: () => (state.tool === GUESS ? stopGuess(desk) : startGuess(desk)),
@@ -97,7 +94,7 @@ function mountKeys(desk) {
 
 // The word on show and its key number, beside the photo.
 function mountNow(desk) {
-  const name = make("strong", "sw-now-word");
+  const name = spoken("", "sw-now-word", "strong");
   const number = make("span", "sw-now-number");
   desk.on(["caption", "word", "hover"], () => {
     const word = desk.word();
@@ -106,6 +103,18 @@ function mountNow(desk) {
     number.textContent = desk.t("projector_number", { cells: cellCount(word.cells), total: desk.maps.total });
   });
   return make("p", "sw-now", [name, number]);
+}
+
+// Which of the captions is on show, for a class that does not see their list.
+function mountWhich(desk) {
+  const line = make("p", "sw-which", null, { role: "status" });
+  desk.on(["caption", "width", "power"], (state) => {
+    const ranked = desk.ranked();
+    const place = ranked.indexOf(state.caption);
+    const values = { place: place + 1, count: ranked.length, width: state.width, score: signed(scoreOf(desk.caption(), state.power)) };
+    line.textContent = desk.t(place < 0 ? "projector_other" : "projector_which", values);
+  });
+  return line;
 }
 
 function mountClassroom(desk) {
@@ -133,6 +142,7 @@ function mountClassroom(desk) {
     if (on) return void enterProjector(desk.root);
     leaveProjector(desk.root);
     desk.root.classList.toggle("sw-veiled", Boolean(state.veiled));
+    desk.root.classList.toggle("sw-pointing", state.tool === GUESS);
     projector.focus({ preventScroll: true });
   });
   desk.on(["tool"], (state) => guess.setAttribute("aria-pressed", String(state.tool === GUESS)));

@@ -3,6 +3,7 @@
 
 const GUESS = "guess"; // what desk.state.tool says while this part takes the clicks on the photo
 const NUDGE = 0.02; // of the photo's side, one arrow key; with Shift five times that
+const FLAT = 0.45; // of all cells; a map that needs as many for half of its attention looks everywhere alike
 const TAP = 16; // pixels a finger may move and still place a mark
 
 function startGuess(desk) {
@@ -30,48 +31,65 @@ function halfOf(weights) {
   return order.slice(0, Math.max(1, count));
 }
 
-// The marks against a map: `ratio` of their cells' mean attention to an even spread, cells from the nearest mark to the
-// highest cell, marks within the cells that hold half of the attention.
-function compareMarks(maps, index, marks) {
+// Where a map looks most: the fewest cells that hold half of its attention, the strongest first. None where it looks
+// everywhere alike: which cells these are would be chance.
+function lookedCells(maps, index) {
   const weights = maps.weightsOf(index);
-  const half = halfOf(weights);
-  const highest = { row: Math.floor(half[0] / maps.width), column: half[0] % maps.width };
-  const cells = marks.map((mark) => cellAt(maps, mark));
-  const places = cells.map((cell) => cell.row * maps.width + cell.column);
   const even = weights.reduce((sum, weight) => sum + weight, 0) / maps.total;
-  return {
-    highest,
-    ratio: marks.length ? places.reduce((sum, place) => sum + weights[place], 0) / marks.length / even : 0,
-    distance: Math.min(...cells.map((cell) => Math.max(Math.abs(cell.row - highest.row), Math.abs(cell.column - highest.column)))),
-    within: places.filter((place) => half.includes(place)).length,
-    half: half.length,
-  };
+  const half = halfOf(weights);
+  if (half.length >= FLAT * maps.total) return [];
+  return half.filter((place) => weights[place] >= even).map((place) => ({ row: Math.floor(place / maps.width), column: place % maps.width }));
 }
 
+// For each mark, how many cells it is from the nearest of those where the map looks most.
+function marksApart(maps, looked, marks) {
+  const steps = (cell, other) => Math.max(Math.abs(cell.row - other.row), Math.abs(cell.column - other.column));
+  return marks.map((mark) => Math.min(...looked.map((other) => steps(cellAt(maps, mark), other))));
+}
+
+// The boxes drawn by hand around the things that a word names.
 function boxesFor(desk, word) {
   const found = (desk.view.boxes || {})[word.toLowerCase()] || [];
   return found.map(([left, top, right, bottom]) => ({ left, top, right, bottom }));
 }
 
-function isInside(region, point) {
-  return point.x >= region.left && point.x <= region.right && point.y >= region.top && point.y <= region.bottom;
+// Whether a cell has a part of some box: maps and marks are no finer than cells.
+function onBoxes({ left, top, right, bottom }, boxes) {
+  return boxes.some((box) => left < box.right && right > box.left && top < box.bottom && bottom > box.top);
 }
 
-// The sentences of a comparison, the one about the drawn box only where there is one.
+// The one verdict: the marks against where the model looked most.
+function verdictOf(desk, looked, apart) {
+  const within = apart.filter((cells) => cells === 0).length;
+  if (!looked.length) return desk.t("guess_flat");
+  if (apart.length === 1) return desk.t({ 0: "guess_same", 1: "guess_beside" }[apart[0]] || "guess_other");
+  const key = within === apart.length ? "guess_all" : within ? "guess_some" : "guess_no";
+  return desk.t(key, { within, count: apart.length });
+}
+
+// Where the thing itself is, if somebody drew it, with the marks and the model's attention measured by the same cells.
+function thingSentence(desk, word, marks) {
+  const { maps } = desk;
+  const boxes = boxesFor(desk, word.word);
+  if (!boxes.length) return [];
+  const inside = marks.filter((mark) => onBoxes(cellAround(maps, mark), boxes)).length;
+  const weights = maps.weightsOf(word.map);
+  const middle = (place) => ({ x: ((place % maps.width) + 0.5) / maps.width, y: (Math.floor(place / maps.width) + 0.5) / maps.height });
+  const share = weights.reduce((sum, weight, place) => sum + (onBoxes(cellAround(maps, middle(place)), boxes) ? weight : 0), 0);
+  const key = marks.length > 1 ? "guess_thing_several" : inside ? "guess_thing_on" : "guess_thing_beside";
+  return [filledWith(desk.t(key), { word: spoken(word.word), share: percent(share), inside, count: marks.length })];
+}
+
+// What a comparison says, a line each: the verdict with what it was measured by, and where the thing itself is.
 function compareSentences(desk, word, marks) {
   if (!marks.length) return [desk.t("guess_none")];
-  const found = compareMarks(desk.maps, word.map, marks);
-  const far = { 0: "guess_hit", 1: "guess_near" }[found.distance] || "guess_far";
-  const values = {
-    count: marks.length, times: times(found.ratio), distance: desk.t(far, { cells: found.distance }),
-    within: found.within, half: found.half, total: desk.maps.total,
-  };
-  const key = marks.length > 1 ? "guess_several" : found.within ? "guess_one_in" : "guess_one_out";
-  const boxes = boxesFor(desk, word.word);
-  const inside = marks.filter((mark) => boxes.some((box) => isInside(box, mark))).length;
-  const sum = (measure) => percent(boxes.reduce((all, box) => all + measure(box), 0));
-  const about = { word: word.word, area: sum(areaOf), share: sum((box) => massInside(desk.maps, word.map, box)), inside, count: marks.length };
-  return [desk.t(key, values), ...(boxes.length ? [desk.t("guess_box", about)] : [])];
+  const looked = lookedCells(desk.maps, word.map);
+  const apart = marksApart(desk.maps, looked, marks);
+  const nearest = Math.min(...apart);
+  const line = [make("strong", "sw-guess-verdict", verdictOf(desk, looked, apart))];
+  if (looked.length) line.push(" ", desk.t("guess_measure", { half: looked.length, total: desk.maps.total }));
+  if (looked.length && nearest > 1) line.push(" ", desk.t("guess_away", { cells: nearest }));
+  return [line, ...thingSentence(desk, word, marks)];
 }
 
 function guessWord(desk) {
@@ -79,7 +97,7 @@ function guessWord(desk) {
 }
 
 function placed(className, region, text) {
-  const node = make("div", className, text);
+  const node = make("div", className, text, { lang: CAPTION_LANGUAGE });
   node.style.inset = `${100 * region.top}% ${100 - 100 * region.right}% ${100 - 100 * region.bottom}% ${100 * region.left}%`;
   return node;
 }
@@ -101,13 +119,24 @@ function putAt(node, point) {
   return node;
 }
 
-// What lies over the photo: the marks, and once the map is shown its highest cell and the boxes drawn for the word.
+// The outline around the cells where the map looks most: a side of a cell is drawn where its neighbour is none of them.
+function lookedNode({ width, height }, looked) {
+  const has = (row, column) => looked.some((cell) => cell.row === row && cell.column === column);
+  return make("div", "sw-looked", looked.map(({ row, column }) => {
+    const node = placed("sw-looked-cell", { left: column / width, top: row / height, right: (column + 1) / width, bottom: (row + 1) / height });
+    const open = { top: has(row - 1, column), right: has(row, column + 1), bottom: has(row + 1, column), left: has(row, column - 1) };
+    for (const side of Object.keys(open).filter((name) => open[name])) node.style.setProperty(`border-${side}-width`, 0);
+    return node;
+  }));
+}
+
+// What lies over the photo: the marks, and once the map is shown where it looks most and the boxes drawn for the word.
 function markNodes(desk) {
   const { veiled, marks } = desk.state;
   const word = guessWord(desk);
   const shown = veiled || !word ? [] : [
     ...boxesFor(desk, word.word).map((box) => placed("sw-drawn", box, word.word)),
-    placed("sw-highest", cellAround(desk.maps, highestPoint(desk, word))),
+    lookedNode(desk.maps, lookedCells(desk.maps, word.map)),
   ];
   return [...shown, ...marks.map((mark, index) => putAt(make("span", "sw-mark", String(index + 1)), mark))];
 }
@@ -147,9 +176,10 @@ function mountMarks(desk) {
   return layer;
 }
 
-function highestPoint(desk, word) {
-  const { row, column } = compareMarks(desk.maps, word.map, []).highest;
-  return { x: (column + 0.5) / desk.maps.width, y: (row + 0.5) / desk.maps.height };
+// Bring what lies from one node to another into sight, if it is not.
+function bringIntoSight(first, last) {
+  if (first.getBoundingClientRect().top >= 0 && last.getBoundingClientRect().bottom <= window.innerHeight) return;
+  first.scrollIntoView({ block: first === last ? "nearest" : "start", behavior: calm() ? "auto" : "smooth" });
 }
 
 // To the word before and after, ready to point.
@@ -185,14 +215,16 @@ function mountGuess(desk) {
   desk.on(["tool", "marks", "veiled", "word", "caption"], (state) => {
     bar.hidden = state.tool !== GUESS;
     desk.root.classList.toggle("sw-veiled", Boolean(state.veiled));
+    desk.root.classList.toggle("sw-pointing", !bar.hidden);
     if (bar.hidden) return;
     const word = guessWord(desk);
-    question.textContent = desk.t(state.veiled ? "guess_question" : "guess_answer", { word: word ? word.word : "" });
+    question.replaceChildren(...filledWith(desk.t(state.veiled ? "guess_question" : "guess_answer"), { word: spoken(word ? word.word : "") }));
     count.textContent = desk.t(state.marks.length === 1 ? "guess_mark" : "guess_marks", { count: state.marks.length });
     undo.disabled = !state.veiled || !state.marks.length;
     show.textContent = desk.t(state.veiled ? "guess_show" : "guess_again");
   });
   desk.on(["tool"], (state) => state.tool === GUESS && requestAnimationFrame(() => layer.focus({ preventScroll: true })));
+  desk.on(["tool", "veiled", "word"], (state) => state.veiled && requestAnimationFrame(() => bringIntoSight(bar, desk.stage)));
   return bar;
 }
 
@@ -201,7 +233,9 @@ function mountGuessResult(desk) {
   const box = make("div", "sw-guess-result", null, { "aria-live": "polite" });
   desk.on(["tool", "veiled", "marks"], (state) => {
     const word = state.tool === GUESS && !state.veiled && guessWord(desk);
-    box.replaceChildren(...(word ? compareSentences(desk, word, state.marks).map((line) => make("p", null, line)) : []));
+    const lines = word ? compareSentences(desk, word, state.marks) : [];
+    box.replaceChildren(...lines.map((line) => make("p", null, line)));
+    if (word) requestAnimationFrame(() => bringIntoSight(box, box));
   });
   return box;
 }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from builders import caption, photo_bytes
 from demo import text
+from demo.scripts import STATIC
 from visits import GRADIO_WARNINGS, RED_DOG, TWO_DOGS, Watch, visit
 
 pytestmark = [pytest.mark.browser, *GRADIO_WARNINGS]
@@ -38,6 +42,11 @@ def project(page: Page) -> None:
     expect(page.locator(".sw-projector")).to_have_count(1)
 
 
+def refuse_fullscreen(page: Page) -> None:
+    """A window that a browser shows on the whole screen cannot be resized."""
+    page.evaluate("() => { Element.prototype.requestFullscreen = () => Promise.reject(new Error('not allowed')); }")
+
+
 def point_first(page: Page, word: int) -> None:
     page.locator(".sw-caption .sw-word").nth(word).click()
     page.get_by_role("button", name="Point first").click()
@@ -54,23 +63,39 @@ def show(page: Page) -> None:
     page.get_by_role("button", name="Show", exact=True).click()
 
 
-def compared(word: int, cells: list[tuple[int, int]]) -> tuple[str, int, int, int]:
-    """The mean of what the marked cells have to an even spread, cells from the nearest to the highest, those among
-    the cells with half of the attention, and how many cells these are."""
+def looked_at(word: int) -> set[tuple[int, int]]:
+    """The fewest cells that hold half of a word's attention."""
     attention = CAPTION.attention[word].astype(float)
     attention /= attention.sum()
     order = np.argsort(-attention.ravel())
     count = int((np.cumsum(attention.ravel()[order]) < 0.5).sum()) + 1
-    half = {tuple(map(int, np.unravel_index(place, attention.shape))) for place in order[:count]}
-    row, column = map(int, np.unravel_index(order[0], attention.shape))
-    mean = sum(float(attention[cell]) for cell in cells) / len(cells) * TOTAL
-    nearest = min(max(abs(cell[0] - row), abs(cell[1] - column)) for cell in cells)
-    return f"{mean:.1f}", nearest, sum(cell in half for cell in cells), count
+    return {(int(place) // 6, int(place) % 6) for place in order[:count]}
 
 
-def distance(cells: int) -> str:
-    key = {0: "guess_hit", 1: "guess_near"}.get(cells, "guess_far")
-    return str(text.VIEWER[key].format(cells=cells))
+def centre(cell: tuple[int, int]) -> tuple[float, float]:
+    return (cell[1] + 0.5) / 6, (cell[0] + 0.5) / 4
+
+
+def apart(cell: tuple[int, int], word: int) -> int:
+    return min(max(abs(cell[0] - row), abs(cell[1] - column)) for row, column in looked_at(word))
+
+
+def cells_apart(steps: int, word: int) -> tuple[int, int]:
+    """A cell so many steps from the nearest of those a word's map looks at most."""
+    return next((row, column) for row in range(4) for column in range(6) if apart((row, column), word) == steps)
+
+
+def verdict(page: Page) -> str:
+    return page.locator(".sw-guess-verdict").text_content() or ""
+
+
+def said(page: Page) -> list[str]:
+    return page.locator(".sw-guess-result p").all_text_contents()
+
+
+def with_measure(key: str, word: int, **values: int) -> list[str]:
+    measure = text.VIEWER["guess_measure"].format(half=len(looked_at(word)), total=TOTAL)
+    return [f"{text.VIEWER[key].format(**values)} {measure}"]
 
 
 def test_the_projector_fills_the_window_and_shows_only_what_a_class_needs(
@@ -160,8 +185,7 @@ def test_tab_stays_in_the_projector(desktop: Visit) -> None:
 def test_a_window_without_the_fullscreen_api_is_covered_all_the_same(desktop: Visit) -> None:
     page, _ = desktop
     give(page)
-    refuse = "Element.prototype.requestFullscreen = () => Promise.reject(new Error('not allowed'))"
-    page.evaluate(f"() => {{ {refuse}; }}")
+    refuse_fullscreen(page)
     project(page)
     box = page.locator(".sw-viewer").bounding_box()
     assert box is not None
@@ -195,37 +219,68 @@ def test_nothing_tells_where_the_model_looked_before_everyone_has_pointed(deskto
     expect(page.locator(".sw-ask")).to_be_visible()
 
 
-def test_one_mark_is_compared_in_a_sentence(desktop: Visit) -> None:
+@pytest.mark.parametrize(("steps", "key"), [(0, "guess_same"), (1, "guess_beside")])
+def test_one_mark_gets_one_verdict(desktop: Visit, steps: int, key: str) -> None:
     page, _ = desktop
     give(page)
     point_first(page, 2)
-    mark(page, 0.9, 0.3)  # row 1, column 5
+    mark(page, *centre(cells_apart(steps, 2)))
     show(page)
-    times, far, inside, half = compared(2, [(1, 5)])
-    sentence = text.VIEWER["guess_one_in" if inside else "guess_one_out"]
-    expected = sentence.format(times=times, distance=distance(far), half=half, total=TOTAL)
-    assert page.locator(".sw-guess-result p").all_text_contents() == [expected]
+    assert verdict(page) == text.VIEWER[key]
+    assert said(page) == with_measure(key, 2)
+    assert page.locator(".sw-looked-cell").count() == len(looked_at(2))
 
 
-def test_many_marks_are_compared_and_the_last_can_be_undone(desktop: Visit) -> None:
+def test_several_marks_get_one_verdict_and_the_last_can_be_undone(desktop: Visit) -> None:
     page, _ = desktop
     give(page)
     point_first(page, 1)
-    for x, y in ((0.1, 0.1), (0.5, 0.6), (0.9, 0.9), (0.3, 0.3)):
-        mark(page, x, y)
+    inside, beside = cells_apart(0, 1), cells_apart(1, 1)
+    for cell in (inside, beside, inside, beside):
+        mark(page, *centre(cell))
     expect(page.locator(".sw-guess-count")).to_have_text("4 marks")
     page.get_by_role("button", name="Undo last mark").click()
     assert page.locator(".sw-mark").all_text_contents() == ["1", "2", "3"]
     show(page)
-    times, far, inside, half = compared(1, [(0, 0), (2, 3), (3, 5)])
-    expected = text.VIEWER["guess_several"].format(
-        count=3, times=times, distance=distance(far), within=inside, half=half, total=TOTAL
-    )
-    assert page.locator(".sw-guess-result p").all_text_contents() == [expected]
+    assert said(page) == with_measure("guess_some", 1, within=2, count=3)
     mark(page, 0.2, 0.8)  # too late
     expect(page.locator(".sw-mark")).to_have_count(3)
     page.get_by_role("button", name="Again").click()
     expect(page.locator(".sw-mark")).to_have_count(0)
+    for cell, key in ((inside, "guess_all"), (beside, "guess_no")):
+        mark(page, *centre(cell))
+        mark(page, *centre(cell))
+        show(page)
+        assert said(page) == with_measure(key, 1, count=2)
+        page.get_by_role("button", name="Again").click()
+
+
+def test_which_cells_a_map_looks_at_most(desktop: Visit) -> None:
+    page, _ = desktop
+
+    def looked(weights: list[float]) -> list[int]:
+        maps = f"{{ width: 3, height: 4, total: 12, weightsOf: () => Float32Array.from({weights}) }}"
+        source = (STATIC / "guess.js").read_text(encoding="utf-8")
+        found: list[dict[str, int]] = page.evaluate(f"new Function({source!r} + '; return lookedCells({maps}, 0);')()")
+        return [3 * cell["row"] + cell["column"] for cell in found]
+
+    assert looked([0.6] + 11 * [0.4 / 11]) == [0]
+    assert looked([0.3, 0, 0.25, 0.4] + 8 * [0.05 / 8]) == [3, 0]
+    assert looked([0.49] + 11 * [0.51 / 11]) == [0]  # with one cell more it is half, but that one is below the mean
+    assert looked(12 * [1 / 12]) == []  # everywhere alike
+    assert looked([0.09] + 11 * [0.91 / 11]) == []  # nearly so
+
+
+def test_a_map_that_looks_everywhere_alike_gives_no_verdict(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    page.evaluate(
+        "() => { window.Float32Array.prototype.subarray = function () { return new Float32Array(24).fill(1 / 24); }; }"
+    )
+    point_first(page, 2)
+    mark(page, 0.5, 0.5)
+    show(page)
+    assert said(page) == [text.VIEWER["guess_flat"]]
 
 
 def test_pointing_by_keyboard(desktop: Visit) -> None:
@@ -265,14 +320,131 @@ def test_a_finger_marks_on_a_phone_and_nothing_is_cut_off(browser: Browser, scri
     context.close()
 
 
-def test_an_example_shows_the_box_drawn_for_its_word(desktop: Visit) -> None:
+def test_on_a_phone_the_photo_fits_and_the_result_is_scrolled_to(browser: Browser, scripted_address: str) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce", locale="en-GB"
+    )
+    page = context.new_page()
+    page.goto(scripted_address)
+    page.locator(".sw-viewer[data-kind=recorded] .sw-caption").wait_for()  # a square photo, the tallest that fits
+    for width, height in ((390, 844), (390, 780), (360, 640), (844, 390)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.get_by_role("button", name="Point first").tap()
+        for seen in (".sw-guess-question", ".sw-stage"):
+            expect(page.locator(seen)).to_be_in_viewport(ratio=1)
+        page.locator(".sw-picture").tap()
+        page.get_by_role("button", name="Show", exact=True).tap()
+        expect(page.locator(".sw-guess-verdict")).to_be_in_viewport(ratio=1)
+        expect(page.locator(".sw-guess-result")).to_be_in_viewport(ratio=0.99)
+        page.get_by_role("button", name="Again").tap()
+        expect(page.locator(".sw-stage")).to_be_in_viewport(ratio=1)
+        page.keyboard.press("Escape")
+        expect(page.locator(".sw-guess")).to_be_hidden()
+    context.close()
+
+
+@pytest.mark.parametrize(("place", "inside"), [((0.57, 0.32), "on"), ((0.1, 0.9), "beside")])
+def test_the_thing_itself_is_told_apart_from_where_the_model_looked(
+    desktop: Visit, place: tuple[float, float], inside: str
+) -> None:
     page, _ = desktop
     page.locator(".sw-viewer[data-kind=recorded] .sw-caption").wait_for()  # the photographer
-    camera = words(page).index("camera")
-    point_first(page, camera)
-    mark(page, 0.57, 0.32)
+    point_first(page, words(page).index("camera"))
+    mark(page, *place)
     show(page)
     expect(page.locator(".sw-drawn")).to_have_text("camera")
-    expect(page.locator(".sw-guess-result p")).to_have_count(2)
-    expect(page.locator(".sw-guess-result")).to_contain_text("covers 1.4 % of the photo")
-    expect(page.locator(".sw-guess-result")).to_contain_text("marks inside it: 1 of 1")
+    expect(page.locator(".sw-drawn")).to_have_attribute("lang", "en")
+    assert (verdict(page) == text.VIEWER["guess_other"]) == (inside == "beside")
+    sentence = text.VIEWER[f"guess_thing_{inside}"].format(word="camera", share="@")
+    assert re.fullmatch(re.escape(sentence).replace("@", r"\d+(\.\d)? %"), said(page)[-1])
+
+
+def test_a_mark_where_the_model_looks_most_is_on_the_thing_whenever_the_model_is(desktop: Visit) -> None:
+    page, _ = desktop
+    page.locator(".sw-viewer[data-kind=recorded] .sw-caption").wait_for()
+    point_first(page, words(page).index("camera"))
+    mark(page, 0.02, 0.02)
+    show(page)
+    cells = page.locator(".sw-looked-cell").evaluate_all(
+        "nodes => nodes.map(node => [node.offsetLeft + node.offsetWidth / 2, node.offsetTop + node.offsetHeight / 2])"
+    )
+    box = page.locator(".sw-picture").bounding_box()
+    assert box is not None
+    page.get_by_role("button", name="Again").click()
+    page.locator(".sw-picture").click(position={"x": cells[0][0], "y": cells[0][1]})
+    show(page)
+    assert verdict(page) == text.VIEWER["guess_same"]
+    assert "Your mark is on it" in said(page)[-1]
+
+
+PARTS = (
+    ".sw-caption",
+    ".sw-stage",
+    ".sw-guess",
+    ".sw-guess-result",
+    ".sw-now",
+    ".sw-legend",
+    ".sw-claim",
+    ".sw-bar-row",
+)
+
+
+def boxes(page: Page) -> dict[str, tuple[float, float, float, float]]:
+    """Left, top, right and bottom of what is seen."""
+    found = {
+        part: page.locator(f"{part}:visible").bounding_box()
+        for part in PARTS
+        if page.locator(f"{part}:visible").count()
+    }
+    return {
+        part: (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
+        for part, box in found.items()
+        if box is not None
+    }
+
+
+def overlapping(page: Page) -> list[tuple[str, str]]:
+    pairs = itertools.combinations(boxes(page).items(), 2)
+    return [
+        (name, other)
+        for (name, a), (other, b) in pairs
+        if a[0] < b[2] - 1 and b[0] < a[2] - 1 and a[1] < b[3] - 1 and b[1] < a[3] - 1
+    ]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "ko-KR"])
+def test_nothing_lies_over_anything_in_the_projector(browser: Browser, scripted_address: str, locale: str) -> None:
+    for page, _ in visit(browser, scripted_address, 1024, 768, locale=locale):
+        page.locator(".sw-viewer[data-kind=recorded] .sw-caption").wait_for()  # its boxes make the result longest
+        refuse_fullscreen(page)
+        page.locator(".sw-class > button").last.click()
+        expect(page.locator(".sw-projector")).to_have_count(1)
+        for width, height in ((1024, 768), (1280, 720), (1280, 800), (1366, 768), (800, 600), (768, 1024)):
+            page.set_viewport_size({"width": width, "height": height})
+            assert overlapping(page) == []
+            press(page, "g")
+            for _ in range(2):
+                page.locator(".sw-marks").click(position={"x": 20, "y": 20})
+            assert overlapping(page) == []
+            page.locator(".sw-guess-show").click()
+            expect(page.locator(".sw-guess-result p")).to_have_count(2)
+            assert overlapping(page) == []
+            assert ".sw-bar-row" in boxes(page)
+            press(page, "g")
+
+
+def test_the_projector_says_which_caption_is_on_show(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    project(page)
+    which = page.locator(".sw-which")
+    scores = [found.replace("−", "-") for found in page.locator(".sw-alternative-score").all_text_contents()]
+    for key, place in (("", 1), ("ArrowDown", 2), ("ArrowDown", 3), ("ArrowDown", 1), ("ArrowUp", 3)):
+        if key:
+            press(page, key)
+        score = scores[place - 1].replace("-", "−")
+        said = text.VIEWER["projector_which"].format(place=place, count=3, width=5, score=score)
+        expect(which).to_have_text(said)
+        expect(which).to_be_in_viewport()
+    press(page, "1")
+    expect(which).to_contain_text("Caption 1 of 1 at beam width 1")
