@@ -54,9 +54,11 @@ function alignmentSummary(desk, columns, words, others) {
     const found = columns.filter((column) => column.kind === kind);
     if (!found.length) return [];
     const number = numbers[found.length] || String(found.length);
-    const values = { number, list: found.map(name).join(", ") };
-    return [desk.t(found.length === 1 ? `compare_one_${kind}` : `compare_some_${kind}`, values)];
+    const values = { number, list: spoken(found.map(name).join(", ")) };
+    const said = desk.t(found.length === 1 ? `compare_one_${kind}` : `compare_some_${kind}`);
+    return [filledWith(said, values)];
   });
-  const line = parts.length ? `${parts.join("; ")}.` : desk.t("compare_unchanged");
-  return line.charAt(0).toUpperCase() + line.slice(1);
+  if (!parts.length) return [desk.t("compare_unchanged")];
+  const [first, ...rest] = parts.flatMap((part, place) => (place ? ["; ", ...part] : part));
+  return [sentenceCase(first), ...rest, "."];
 }

@@ -35,7 +35,7 @@ function captionWords(caption) {
 function markedText(caption, best) {
   const words = captionWords(caption);
   const differs = differing(words, captionWords(best));
-  const line = make("span", "sw-alternative-text");
+  const line = spoken("", "sw-alternative-text");
   words.forEach((word, index) => {
     const gap = index && !word.startsWith("'") ? " " : "";
     line.append(gap, differs[index] ? make("mark", "sw-differs", word) : word);

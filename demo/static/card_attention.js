@@ -129,7 +129,7 @@ const GATE_CARD = {
   paper: "4.2.1",
   did: (desk) => desk.state.word === lowestPlace(desk.caption().words, "gate"),
   figure(desk, inside) {
-    const gates = desk.caption().words.map((word, place) => ({ name: word.word, share: word.gate, value: percent(word.gate), on: place === desk.state.word }));
+    const gates = desk.caption().words.map((word, place) => ({ name: spoken(word.word), share: word.gate, value: percent(word.gate), on: place === desk.state.word }));
     const all = make("div", "sw-sums", [make("h5", null, desk.t("box_gate_words")), shareRows(gates)]);
     if (!inside) return sideBySide(all);
     const { context, sizes } = inside;

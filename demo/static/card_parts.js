@@ -47,7 +47,7 @@ function working(label, sum) {
 
 // A table that scrolls by itself where it is wider than the card; the first cell of a row is its heading.
 function workedTable(label, head, rows) {
-  const cells = (row, tag) => row.map((cell, place) => make(place === 0 && tag === "td" ? "th" : tag, null, cell, tag === "th" ? { scope: "col" } : place === 0 ? { scope: "row" } : {}));
+  const cells = (row, tag) => row.map((cell, place) => make(place === 0 && tag === "td" ? "th" : tag, null, [cell], tag === "th" ? { scope: "col" } : place === 0 ? { scope: "row" } : {}));
   const body = make("tbody", null, rows.map(({ row, kind }) => make("tr", kind || null, cells(row, "td"))));
   const table = make("table", "sw-worked", [make("thead", null, [make("tr", null, cells(head, "th"))]), body]);
   return make("div", "sw-worked-frame", [table], { role: "region", "aria-label": label, tabindex: 0, "data-keep": "table" });
@@ -157,7 +157,7 @@ function cellChooser(desk, { shares, ...options } = {}) {
 // Rows with a bar as long as their share.
 function shareRows(rows) {
   return make("ol", "sw-share-rows", rows.map(({ name, share, value, on }) => {
-    const row = make("li", on ? "sw-rival sw-chosen" : "sw-rival", [make("span", "sw-rival-word", name), make("span", "sw-rival-share", value)]);
+    const row = make("li", on ? "sw-rival sw-chosen" : "sw-rival", [make("span", "sw-rival-word", [name].flat()), make("span", "sw-rival-share", value)]);
     row.style.setProperty("--sw-share", Math.max(0, Math.min(1, share)));
     return row;
   }));

@@ -23,12 +23,18 @@ const MEMORY_CARD = {
     const [kept, written] = [lstm.forget[0] * lstm.cell_before[0], lstm.let_in[0] * lstm.candidate[0]];
     const sum = `${brief(lstm.forget[0])} × ${brief(lstm.cell_before[0])} + ${brief(lstm.let_in[0])} × ${brief(lstm.candidate[0])} = ${addition(kept, written)} = ${brief(lstm.cell[0])}`;
     return make("div", "sw-sums", [
-      make("p", null, desk.t("box_memory_in", { word, embedding: sizes.word, hidden: sizes.hidden, annotation: sizes.annotation })),
+      make("p", null, filledWith(desk.t("box_memory_in"), { word: previous ? spoken(word) : word, embedding: sizes.word, hidden: sizes.hidden, annotation: sizes.annotation })),
       workedTable(desk.t("box_memory_title"), head, rows), working(first, sum),
       help(desk.t("box_memory_mean", { count: sizes.hidden, kept: percent(lstm.kept), written: percent(lstm.written) })),
     ]);
   },
 };
+
+// A word, or what stands for the caption's end ("") and for one that has no name (null).
+function saidOrStop(desk, word) {
+  if (word) return spoken(word);
+  return desk.t(word === null ? "box_unknown" : "stop");
+}
 
 // The words that were likeliest, with what their scores are made of where the model told.
 function wordTable(desk, inside) {
@@ -36,7 +42,7 @@ function wordTable(desk, inside) {
   const names = ["word", "hidden", "context"].filter((name) => name in words.parts);
   const head = [desk.t("box_candidate_word"), ...names.map((name) => desk.t(`box_part_${name}`)), desk.t("box_bias"), desk.t("box_logit"), desk.t("probability")];
   const rows = words.words.map((word, place) => ({
-    row: [word === "<unk>" ? desk.t("box_unknown") : word || desk.t("stop"), ...names.map((name) => brief(words.parts[name][place])), brief(words.bias[place]), brief(words.logits[place]), percent(words.probabilities[place])],
+    row: [saidOrStop(desk, word === "<unk>" ? null : word), ...names.map((name) => brief(words.parts[name][place])), brief(words.bias[place]), brief(words.logits[place]), percent(words.probabilities[place])],
     kind: place === words.chosen ? "sw-total" : null,
   }));
   return workedTable(desk.t("box_words_title"), head, rows);
@@ -55,15 +61,15 @@ const WORDS_CARD = {
       const word = boxWord(desk);
       const rivals = word ? word.rivals : [];
       return make("div", "sw-sums", [shareRows(rivals.map((rival) => ({
-        name: rival.word || desk.t("stop"), share: rival.probability, value: percent(rival.probability), on: rival.word === word.word,
+        name: saidOrStop(desk, rival.word), share: rival.probability, value: percent(rival.probability), on: rival.word === word.word,
       })))]);
     }
     const { words, sizes, deep } = inside;
     const sum = Math.exp(words.log_total);
-    const chosen = words.words[words.chosen] || desk.t("stop");
+    const chosen = saidOrStop(desk, words.words[words.chosen]);
     return make("div", "sw-sums", [
       ...(deep ? [] : [help(desk.t("box_not_deep"))]), wordTable(desk, inside),
-      working(desk.t("box_probability_of", { word: chosen }), `exp(${brief(words.logits[words.chosen])}) ÷ ${sum.toFixed(0)} = ${percent(words.probabilities[words.chosen])}`),
+      working(filledWith(desk.t("box_probability_of"), { word: chosen }), `exp(${brief(words.logits[words.chosen])}) ÷ ${sum.toFixed(0)} = ${percent(words.probabilities[words.chosen])}`),
       help(desk.t("box_total_help", { count: sizes.vocabulary })),
     ]);
   },
@@ -98,7 +104,7 @@ const BEAM_CARD = {
     const shown = branches.slice(0, BEAM_ROWS);
     const [high, low] = [shown[0].total, shown[shown.length - 1].total];
     const rows = shown.map((branch) => ({
-      name: `${branch.words.map((word) => word || desk.t("stop")).join(" ")} · ${desk.t(`box_fate_${branch.fate}`)}`,
+      name: [spoken(branch.words.join(" ")), ...(branch.words.at(-1) ? [] : [desk.t("stop")]), ` · ${desk.t(`box_fate_${branch.fate}`)}`],
       share: high > low ? (branch.total - low) / (high - low) : 1,
       value: signed(branch.total),
       on: branch.fate !== "p",
@@ -124,7 +130,7 @@ const AGAIN_CARD = {
       sum += Math.log(probability);
       return { row: [name, percent(probability), signed(Math.log(probability)), signed(sum)], kind: on ? "sw-total" : null };
     };
-    const rows = caption.words.map((word, place) => row(word.word, word.probability, place === desk.state.word));
+    const rows = caption.words.map((word, place) => row(spoken(word.word), word.probability, place === desk.state.word));
     if (caption.finished) rows.push(row(desk.t("stop"), Math.exp(caption.log_prob - sum), false));
     const head = ["box_candidate_word", "probability", "box_logarithm", "box_running"].map((key) => desk.t(key));
     const { power } = desk.state;

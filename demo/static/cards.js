@@ -110,7 +110,7 @@ function makeCard(desk, numbers) {
 // The caption's words once more, so that another can be chosen without leaving the card.
 function boxWords(desk) {
   const list = make("div", "sw-box-words", null, { role: "group", "aria-label": desk.t("caption_label") });
-  const draw = () => list.replaceChildren(...desk.caption().words.map((word, index) => button("sw-box-word", word.word, { "data-index": index })));
+  const draw = () => list.replaceChildren(...desk.caption().words.map((word, index) => button("sw-box-word", word.word, { "data-index": index, lang: CAPTION_LANGUAGE })));
   draw();
   list.addEventListener("click", (event) => {
     const chosen = event.target.closest("[data-index]");

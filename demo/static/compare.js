@@ -58,7 +58,6 @@ function cancelSecond(memory) {
 }
 
 function mountCompare(desk) {
-  if (!desk.ask) return help(desk.t("compare_offline"));
   if (!desk.state.comparison) desk.change({ comparison: newComparison() });
   const memory = desk.state.comparison;
   const go = button("sw-button sw-compare-go", desk.t("compare_go"));

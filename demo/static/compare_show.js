@@ -21,7 +21,7 @@ function mountSight(desk, view, maps, title) {
   const photo = make("img", "sw-sight-photo", null, { src: view.photo.address, alt: "" });
   const picture = make("div", "sw-sight-picture", [photo, canvas]);
   picture.style.setProperty("--sw-ratio", maps.size.width / maps.size.height);
-  const words = make("figcaption", "sw-sight-caption");
+  const words = spoken("", "sw-sight-caption", "figcaption");
   return {
     node: make("figure", "sw-sight", [make("h4", null, title), picture, words]),
     show(caption, word, top) {
@@ -40,7 +40,7 @@ function mountSight(desk, view, maps, title) {
 function mountColumns(desk, onShow) {
   const list = make("div", "sw-columns-list", null, { role: "group", "aria-label": desk.t("compare_columns") });
   let [chosen, count] = [0, 0];
-  const cell = (word) => make("span", word ? "sw-pair-word" : "sw-pair-word sw-pair-none", word ? word.word : "·");
+  const cell = (word) => (word ? spoken(word.word, "sw-pair-word") : make("span", "sw-pair-word sw-pair-none", "·"));
   const at = (event) => {
     const node = event.target.closest("[data-column]");
     return node ? Number(node.dataset.column) : null;
@@ -86,7 +86,7 @@ function mountNumbers(desk, titles) {
   const note = make("p", "sw-compare-distance");
   const head = make("thead", null, [make("tr", null, ["", ...titles].map((text) => make(text ? "th" : "td", null, text, text ? { scope: "col" } : {})))]);
   const rows = [
-    ["compare_word", (word) => word.word],
+    ["compare_word", (word) => spoken(word.word)],
     ["probability", (word) => percent(word.probability)],
     ["cells", (word, total) => desk.t("cells_value", { cells: cellCount(word.cells), total })],
     ["gate", (word) => percent(word.gate)],
@@ -96,7 +96,7 @@ function mountNumbers(desk, titles) {
     show(pair, totals, distance) {
       body.replaceChildren(...rows.map(([key, read]) => make("tr", null, [
         make("th", null, desk.t(key), { scope: "row" }),
-        ...pair.map((word, side) => make("td", null, word ? read(word, totals[side]) : "–")),
+        ...pair.map((word, side) => make("td", null, [word ? read(word, totals[side]) : "–"])),
       ])));
       note.textContent = distance;
     },
@@ -158,7 +158,7 @@ function mountSideBySide(desk, memory) {
     const [words, others] = captions.map(captionWords);
     columns = alignWords(words, others);
     width.textContent = desk.t("compare_width", { width: state.width });
-    summary.textContent = alignmentSummary(desk, columns, words, others);
+    summary.replaceChildren(...alignmentSummary(desk, columns, words, others));
     if (!columns.length) show(0, false);
     pairs.fill(columns, ...captions, wanted);
     wanted = null;

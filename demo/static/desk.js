@@ -30,6 +30,7 @@ function makeDesk(view, texts, ask) {
     glimpse: null, // a branch of the search on show in the word's place; see tree_card.js
     panel: "words", // which panel lies open
     playing: false,
+    begun: false, // whether playing this caption was begun and has not come to its end
     marks: [], // of those who point before they see; see guess.js
     veiled: false, // the maps are hidden until then
     projector: false, // over the whole window; see classroom.js

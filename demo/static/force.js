@@ -40,25 +40,25 @@ function mountForcing(desk, place) {
     const here = forcing && forcing.place === place ? forcing : null;
     line.classList.toggle("sw-forcing-now", Boolean(here && !here.problem));
     line.classList.toggle("sw-forcing-problem", Boolean(here && here.problem));
-    line.textContent = here ? here.problem || desk.t(here.words.length ? "forcing" : "preset_waiting", { words: phrase(here.words) }) : "";
+    if (!here || here.problem) line.textContent = here ? here.problem : "";
+    else line.replaceChildren(...filledWith(desk.t(here.words.length ? "forcing" : "preset_waiting"), { words: spoken(phrase(here.words)) }));
   });
   return line;
 }
 
 // A word that was likely after the words `before`; a button that forces it, where there is a server.
 function rivalRow(desk, rival, before, own, place) {
-  const parts = [
-    make("span", "sw-rival-word", rival.word || desk.t("stop")), make("span", "sw-rival-share", percent(rival.probability)),
-  ];
+  const name = rival.word ? spoken(rival.word, "sw-rival-word") : make("span", "sw-rival-word", desk.t("stop"));
+  const share = make("span", "sw-rival-share", percent(rival.probability));
   const row = make("li", own === rival.word ? "sw-rival sw-chosen" : "sw-rival");
   row.style.setProperty("--sw-share", rival.probability);
   if (desk.ask && rival.word) {
     const words = [...before, rival.word];
-    const label = desk.t("force_label", { word: rival.word, probability: percent(rival.probability) });
-    const force = button("sw-force", parts, { "aria-label": label, title: desk.t("force_title", { words: phrase(words) }) });
+    const parts = filledWith(desk.t("force_label"), { word: name, probability: share }).map((part) => (typeof part === "string" ? make("span", "sw-said", part) : part));
+    const force = button("sw-force", parts, { title: desk.t("force_title", { words: phrase(words) }) });
     force.addEventListener("click", () => goOn(desk, words, place));
     row.append(force);
-  } else row.append(make("span", "sw-force", parts));
+  } else row.append(make("span", "sw-force", [name, share]));
   return row;
 }
 
@@ -74,13 +74,13 @@ function mountGiven(desk) {
   const { experiment } = desk.view;
   if (!count && !experiment) return [];
   const words = captionWords(desk.caption()).slice(0, count);
-  const title = experiment ? desk.t(`given_${experiment}`) : desk.t("given_title", { words: phrase(words) });
+  const title = experiment ? desk.t(`given_${experiment}`) : filledWith(desk.t("given_title"), { words: spoken(phrase(words)) });
   const lines = [make("strong", "sw-given-title", title)];
   if (desk.before && desk.before.view.kind === "result") {
     const { view, state } = desk.before;
     const caption = view.captions[state.caption];
-    lines.push(make("span", "sw-given-before", desk.t("given_before", {
-      text: caption.text, before: signed(scoreOf(caption, state.power)), now: signed(scoreOf(desk.caption(), desk.state.power)),
+    lines.push(make("span", "sw-given-before", filledWith(desk.t("given_before"), {
+      text: spoken(caption.text), before: signed(scoreOf(caption, state.power)), now: signed(scoreOf(desk.caption(), desk.state.power)),
     })));
   }
   const banner = make("div", "sw-given", [make("p", null, lines)], { role: "status", tabindex: -1 });

@@ -4,7 +4,6 @@
 const MOMENT_TIME = 1000; // milliseconds a moment stays
 
 function mountLearning(desk) {
-  if (!desk.ask) return help(desk.t("learning_offline"));
   const status = make("p", "sw-probe-status", desk.t("learning_waiting"), { role: "status" });
   const holder = make("div", "sw-learning", [status]);
   const fetch = async () => {
@@ -50,7 +49,7 @@ function showLearning(desk, record) {
     learningPhotos(desk, reel), ...learningTime(desk, reel), learningWords(desk, reel), learningCurve(desk, reel),
   ]);
   return [
-    help(desk.t("learning_intro", { trained_on: record.trained_on })),
+    help(filledWith(desk.t("learning_intro"), { trained_on: spoken(record.trained_on) })),
     make("div", "sw-learning-both", [learningPicture(desk, reel), words]),
     learningTable(desk, reel),
   ];
@@ -61,7 +60,7 @@ function momentName(desk, moment) {
   return desk.t("learning_step", { step: moment.step.toLocaleString() });
 }
 
-function sayTelling(desk, telling) {
+function sayTelling(telling) {
   return `${telling.words.map((word) => word.word).join(" ")}${telling.finished ? "" : " …"}`;
 }
 
@@ -120,8 +119,7 @@ function learningWords(desk, reel) {
     if (shown !== reel.telling()) {
       shown = reel.telling();
       list.replaceChildren(...shown.words.map((word, place) => {
-        const node = button("sw-word", [make("span", "sw-word-text", word.word), make("span", "sw-word-share", percent(word.probability))], { "aria-label": chipLabel(desk, word, false) });
-        node.style.setProperty("--sw-share", word.probability);
+        const node = wordChip(desk, word, false);
         node.addEventListener("mouseover", () => move(place, false));
         node.addEventListener("click", () => move(place, false));
         return node;
@@ -134,7 +132,7 @@ function learningWords(desk, reel) {
     });
     const word = shown.words[reel.word];
     if (!word) facts.textContent = desk.t("learning_silent");
-    else facts.textContent = desk.t("learning_word", { word: word.word, probability: percent(word.probability), cells: cellCount(word.cells), total: reel.record.cells });
+    else facts.replaceChildren(...filledWith(desk.t("learning_word"), { word: spoken(word.word), probability: percent(word.probability), cells: cellCount(word.cells), total: reel.record.cells }));
   });
   return make("div", null, [list, facts]);
 }

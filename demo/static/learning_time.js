@@ -100,7 +100,7 @@ function learningTable(desk, reel) {
       body.replaceChildren(...reel.record.moments.map((moment, place) => {
         const go = button("sw-learning-go", momentName(desk, moment));
         go.addEventListener("click", () => reel.stopAt(place));
-        return make("tr", null, [make("th", null, [go], { scope: "row" }), make("td", null, sayTelling(desk, moment.tellings[photo]))]);
+        return make("tr", null, [make("th", null, [go], { scope: "row" }), spoken(sayTelling(moment.tellings[photo]), null, "td")]);
       }));
     }
     [...body.children].forEach((row, place) => row.classList.toggle("sw-on", place === reel.moment));

@@ -14,6 +14,21 @@ function button(className, content, attributes) {
   return make("button", className, content, { type: "button", ...attributes });
 }
 
+const CAPTION_LANGUAGE = "en"; // of every caption, whatever the page's
+
+// Words of a caption, for a screen reader to say in their own language.
+function spoken(text, className, tag = "span") {
+  return make(tag, className, text, { lang: CAPTION_LANGUAGE });
+}
+
+// A text with nodes, or lists of nodes, in the places of its values.
+function filledWith(template, values) {
+  return template.split(/(\{\w+\})/).filter(Boolean).flatMap((part) => {
+    const name = part.slice(1, -1);
+    return part.startsWith("{") && name in values ? values[name] : part;
+  });
+}
+
 function help(text) {
   return make("p", "sw-help", text);
 }

@@ -26,9 +26,10 @@ async function askProbe(desk, test, values) {
 
 // A button that runs an experiment, what is said meanwhile, and the place for what came out. An answer to a question
 // that has been overtaken by another, or by another caption or word, is not shown.
-// question: () -> values of the question, or null when there is nothing to ask yet. show: answer -> nodes.
+// label: () -> what is on the button, text or nodes. question: () -> values of the question, or null when there is nothing
+// to ask yet. show: answer -> nodes.
 function makeRunner(desk, test, { label, question, show, watched = ["caption", "word"] }) {
-  const go = button("sw-button sw-probe-go", label());
+  const go = button("sw-button sw-probe-go", [label()].flat());
   const status = make("p", "sw-probe-status", null, { role: "status" });
   const refusal = make("p", "sw-refusal", null, { role: "alert" });
   const result = make("div", "sw-probe-result", null, { "aria-live": "polite" });
@@ -40,7 +41,7 @@ function makeRunner(desk, test, { label, question, show, watched = ["caption", "
     refusal.textContent = "";
     result.replaceChildren();
     go.disabled = false;
-    go.textContent = label();
+    go.replaceChildren(...[label()].flat());
   }
   async function run() {
     const values = question();
@@ -70,7 +71,7 @@ function probeTile(desk, weights, top, title, label) {
   const photo = make("img", "sw-tile-photo", null, { src: desk.view.photo.address, alt: "" });
   const frame = make("span", "sw-tile-frame", [photo, canvas]);
   frame.style.aspectRatio = `${size.width} / ${size.height}`;
-  return make("figure", "sw-probe-tile", [frame, make("figcaption", null, title)]);
+  return make("figure", "sw-probe-tile", [frame, make("figcaption", null, [title])]);
 }
 
 function nats(value) {
@@ -82,8 +83,12 @@ function wordOnShow(desk) {
   return word ? word.word : "";
 }
 
+// A text about the word on show, as nodes.
+function aboutWord(desk, key) {
+  return filledWith(desk.t(key), { word: spoken(wordOnShow(desk)) });
+}
+
 function mountProbe(desk) {
-  if (!desk.ask) return help(desk.t("probe_offline"));
   const sections = Object.entries(PROBES).map(([name, mount]) => {
     const nodes = mount(desk);
     return nodes && make("section", "sw-panel sw-probe", [make("h3", null, desk.t(`probe_${name}`)), help(desk.t(`probe_${name}_help`)), ...nodes], { "data-probe": name });

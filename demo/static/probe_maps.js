@@ -4,7 +4,7 @@ const AGREES = 0.4; // rank correlation from which two maps are said to agree, a
 
 function mountSecond(desk) {
   const runner = makeRunner(desk, "second", {
-    label: () => desk.t("probe_second_go", { word: wordOnShow(desk) }),
+    label: () => aboutWord(desk, "probe_second_go"),
     question: () => ({ step: desk.state.word }),
     show: ({ attention, attribution, correlation }) => {
       const own = attention.flat();
@@ -12,10 +12,10 @@ function mountSecond(desk) {
       const against = -attribution.flat().reduce((sum, value) => sum + Math.min(0, value), 0);
       const total = for_it.reduce((sum, value) => sum + value, 0);
       const kind = correlation >= AGREES ? "agree" : correlation >= AGREES / 2 ? "partly" : "differ";
-      const values = { word: wordOnShow(desk), correlation: correlation.toFixed(2).replace("-", "−") };
+      const values = { word: spoken(wordOnShow(desk)), correlation: correlation.toFixed(2).replace("-", "−") };
       const note = desk.t("probe_second_note", { against: percent(against / (against + total || 1)) });
       return [
-        make("p", "sw-verdict", desk.t(`probe_second_${kind}`, values)),
+        make("p", "sw-verdict", filledWith(desk.t(`probe_second_${kind}`), values)),
         make("div", "sw-probe-tiles", [
           probeTile(desk, own, Math.max(...own), desk.t("probe_second_attention"), desk.t("probe_second_attention")),
           probeTile(desk, for_it, Math.max(...for_it), desk.t("probe_second_gradient"), desk.t("probe_second_gradient")),
@@ -35,9 +35,9 @@ function mountBoxCheck(desk) {
     watched: ["caption"],
     question: () => ({}),
     show: ({ words }) => {
-      if (!words.length) return [make("p", "sw-verdict", desk.t("probe_boxes_none", { words: Object.keys(desk.view.boxes).join(", ") }))];
+      if (!words.length) return [make("p", "sw-verdict", filledWith(desk.t("probe_boxes_none"), { words: spoken(Object.keys(desk.view.boxes).join(", ")) }))];
       const rows = words.map((word) => make("tr", null, [
-        make("th", null, word.word, { scope: "row" }),
+        make("th", null, word.word, { scope: "row", lang: CAPTION_LANGUAGE }),
         ...[percent(word.mass), desk.t(word.hit >= 0.5 ? "probe_hit" : "probe_miss"), percent(word.centre_mass), desk.t(word.centre_hit >= 0.5 ? "probe_hit" : "probe_miss")].map((text) => make("td", null, text)),
       ]));
       const head = ["probe_boxes_word", "probe_boxes_mass", "probe_boxes_hit", "probe_boxes_centre_mass", "probe_boxes_centre_hit"];
@@ -67,7 +67,7 @@ function mountShuffled(desk) {
         make("h4", null, title),
         make("div", "sw-probe-strip", kept.map((map, index) => {
           const { word } = desk.caption().words[index];
-          return probeTile(desk, map, top, word, `${title}: ${word}`);
+          return probeTile(desk, map, top, spoken(word), `${title}: ${word}`);
         })),
       ]);
       return [

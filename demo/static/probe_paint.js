@@ -162,8 +162,8 @@ function mountErase(desk) {
     end: () => undefined,
     paint,
   });
-  const [looked, clear] = ["probe_erase_looked", "probe_clear"].map((name) => button("sw-button", desk.t(name, { word: wordOnShow(desk) })));
-  desk.on(["caption", "word"], () => { looked.textContent = desk.t("probe_erase_looked", { word: wordOnShow(desk) }); });
+  const [looked, clear] = ["probe_erase_looked", "probe_clear"].map((name) => button("sw-button", aboutWord(desk, name)));
+  desk.on(["caption", "word"], () => looked.replaceChildren(...aboutWord(desk, "probe_erase_looked")));
   looked.addEventListener("click", () => {
     outline = outlineOfWord(desk);
     easel.draw();

@@ -18,14 +18,14 @@ function mountSeen(desk) {
         };
         const kind = gains[index] >= 2 ? "seen" : gains[index] >= 0.5 ? "partly" : gains[index] > -0.5 ? "guessed" : "against";
         const values = { word: word.word, gain: nats(gains[index]), with: percent(Math.exp(withPhoto[index])), without: percent(Math.exp(blind[index])), gate: percent(word.gate) };
-        const chip = button("sw-seen-word", [make("strong", null, word.word), bar("gain", gains[index] / GAIN_FULL), bar("gate", word.gate), make("span", "sw-seen-gain", nats(gains[index]))], {
+        const chip = button("sw-seen-word", [spoken(word.word, null, "strong"), bar("gain", gains[index] / GAIN_FULL), bar("gate", word.gate), make("span", "sw-seen-gain", nats(gains[index]))], {
           "aria-label": desk.t("probe_seen_word", { ...values, kind: desk.t(`probe_seen_${kind}`) }), title: desk.t("probe_seen_word", { ...values, kind: desk.t(`probe_seen_${kind}`) }), "data-index": index,
         });
         chip.addEventListener("click", () => desk.setWord(index));
         return chip;
       });
-      const named = (wish) => desk.caption().words.filter((_, index) => wish(gains[index])).map((word) => `“${word.word}”`).join(", ") || "–";
-      const sentence = desk.t("probe_seen_sentence", { seen: named((gain) => gain >= 2), guessed: named((gain) => gain < 0.5) });
+      const named = (wish) => spoken(desk.caption().words.filter((_, index) => wish(gains[index])).map((word) => `“${word.word}”`).join(", ") || "–");
+      const sentence = filledWith(desk.t("probe_seen_sentence"), { seen: named((gain) => gain >= 2), guessed: named((gain) => gain < 0.5) });
       return [make("p", "sw-verdict", sentence), make("div", "sw-seen-list", rows), help(desk.t("probe_seen_legend"))];
     },
   });
@@ -35,7 +35,7 @@ function mountSeen(desk) {
 // Did this map matter? The verdict, and its numbers one click away.
 function mountMatter(desk) {
   const runner = makeRunner(desk, "map", {
-    label: () => desk.t("probe_map_go", { word: wordOnShow(desk) }),
+    label: () => aboutWord(desk, "probe_map_go"),
     question: () => ({ step: desk.state.word }),
     show: (test) => {
       const spread = [Math.min(...test.shuffled), Math.max(...test.shuffled)].map((value) => nats(value - test.log_prob));
@@ -47,7 +47,7 @@ function mountMatter(desk) {
       const head = make("tr", null, ["", desk.t("probability"), desk.t("probe_change")].map((text) => make("th", null, text, { scope: "col" })));
       const table = make("table", "sw-probe-table", [make("thead", null, [head]), make("tbody", null, rows)]);
       const numbers = make("details", "sw-probe-numbers", [make("summary", null, desk.t("probe_numbers")), table, deletionChart(desk, test), help(desk.t("probe_map_deletion"))]);
-      const sentence = desk.t(`probe_map_${test.verdict}`, { word: test.word, loss: Math.abs(test.loss).toFixed(2) });
+      const sentence = filledWith(desk.t(`probe_map_${test.verdict}`), { word: spoken(test.word), loss: Math.abs(test.loss).toFixed(2) });
       return [make("p", `sw-verdict sw-verdict-${test.verdict}`, sentence), numbers];
     },
   });

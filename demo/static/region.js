@@ -172,7 +172,7 @@ function regionRow(desk, entry, longest, even) {
   const ranks = entry.places.map((place) => place.rank + 1);
   const values = { captions: ranks.slice(0, 4).join(", "), more: ranks.length - 4 };
   const where = desk.t(ranks.length === 1 ? "region_in" : ranks.length > 4 ? "region_in_more" : "region_in_several", values);
-  const name = make("span", "sw-ask-word", [make("span", "sw-ask-before", entry.before), make("strong", null, entry.word)]);
+  const name = make("span", "sw-ask-word", [make("span", "sw-ask-before", entry.before), make("strong", null, entry.word)], { lang: CAPTION_LANGUAGE });
   const facts = make("span", "sw-ask-where", `${where} · ${desk.t("region_times", { times: times(entry.mass / even) })}`);
   const row = button(entry.mass >= even ? "sw-ask-row" : "sw-ask-row sw-below", [name, make("span", "sw-ask-share", percent(entry.mass)), facts], { title: caption.text });
   row.style.setProperty("--sw-share", longest > 0 ? entry.mass / longest : 0);
@@ -212,7 +212,7 @@ function mountFound(desk, erase) {
     if (!found.length) return;
     const even = areaOf(state.region);
     const [{ word, mass }] = found;
-    most.textContent = desk.t("region_most", { word, share: percent(mass), times: times(mass / even) });
+    most.replaceChildren(...filledWith(desk.t("region_most"), { word: spoken(word), share: percent(mass), times: times(mass / even) }));
     share.textContent = desk.t("region_even", { share: percent(even) });
   });
   desk.on(["region", "width", "power", "caption", "word"], (state) => {

@@ -28,7 +28,7 @@ function mountRelief(desk) {
     const word = desk.word();
     relief.canvas.setAttribute("aria-label", desk.t("relief_alt", { map: desk.mapText(word) }));
     const highest = relief.heights.reduce((most, height) => Math.max(most, height), 0) * desk.top();
-    peak.textContent = desk.t("relief_peak", { word: word.word, peak: percent(highest), top: percent(desk.top()) });
+    peak.replaceChildren(...filledWith(desk.t("relief_peak"), { word: spoken(word.word), peak: percent(highest), top: percent(desk.top()) }));
   });
   desk.on(["panel"], () => relief.ask());
   loadReliefPhoto(relief);
@@ -42,7 +42,7 @@ function mountRelief(desk) {
 function reliefWords(desk) {
   const list = make("div", "sw-relief-words", null, { role: "group", "aria-label": desk.t("caption_label") });
   desk.on(["caption"], () => {
-    list.replaceChildren(...desk.caption().words.map((word, index) => button("sw-relief-word", word.word, { "data-index": index })));
+    list.replaceChildren(...desk.caption().words.map((word, index) => button("sw-relief-word", word.word, { "data-index": index, lang: CAPTION_LANGUAGE })));
   });
   listenToWords(desk, list);
   return list;

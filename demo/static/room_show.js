@@ -20,7 +20,7 @@ function roomScreen(kit) {
     const { state } = line;
     if (!state) return;
     const said = t(ROOM_TITLES[state.phase], { word: state.word });
-    if (title.textContent !== said) title.textContent = said;
+    if (title.textContent !== said) title.replaceChildren(...filledWith(t(ROOM_TITLES[state.phase]), { word: spoken(state.word) }));
     node.dataset.phase = state.phase;
     pictures.draw();
     const sentences = roomSentences(kit);

@@ -23,7 +23,7 @@ function mountStage(desk) {
     const glimpse = state.hover === null ? state.glimpse : null;
     const word = glimpse || desk.word();
     label.hidden = !glimpse;
-    said.textContent = glimpse ? glimpseLabel(desk, glimpse) : "";
+    said.replaceChildren(...(glimpse ? glimpseLabel(desk, glimpse) : []));
     const top = desk.top();
     const next = word && !state.plain && !state.veiled ? `${word.map} ${state.blend} ${top}` : "";
     if (word) map.setAttribute("aria-label", desk.mapText(word));

@@ -6,14 +6,14 @@ const CARD_MAP_SIDE = 220; // pixels
 // What the stage has to know to show a branch's map in the place of the caption's word.
 function glimpseOf(desk, tree, branch) {
   return {
-    ...desk.view.glimpses[branch.glimpse], word: branch.word || desk.t("stop"), probability: Math.exp(branch.logProb),
+    ...desk.view.glimpses[branch.glimpse], word: branch.word || desk.t("stop"), ends: !branch.word, probability: Math.exp(branch.logProb),
     before: wordsOf(tree, branch).slice(0, branch.step),
   };
 }
 
 // What the stage says while it shows that map.
-function glimpseLabel(desk, { word, before }) {
-  return desk.t(before.length ? "glimpse_label" : "glimpse_first", { word, before: phrase(before) });
+function glimpseLabel(desk, { word, ends, before }) {
+  return filledWith(desk.t(before.length ? "glimpse_label" : "glimpse_first"), { word: ends ? word : spoken(word), before: spoken(phrase(before)) });
 }
 
 function mountCardMap(desk) {
@@ -37,7 +37,7 @@ function mountCardMap(desk) {
 // A card and the function that shows a branch on it.
 function mountTreeCard(desk) {
   const map = mountCardMap(desk);
-  const before = make("span", "sw-card-before");
+  const before = spoken("", "sw-card-before");
   const word = make("strong", "sw-card-word");
   const [own, total] = [0, 0].map(() => make("strong", "sw-number"));
   const fate = make("p", "sw-card-fate");
@@ -62,6 +62,7 @@ function mountTreeCard(desk) {
     const earlier = words.slice(0, branch.step);
     before.textContent = earlier.length ? `${phrase(earlier)} ` : "";
     word.textContent = branch.word || desk.t("stop");
+    word.lang = branch.word ? CAPTION_LANGUAGE : "";
     own.textContent = percent(Math.exp(branch.logProb));
     total.textContent = signed(branch.total);
     fate.textContent = sentenceCase(fateText(desk, branch));

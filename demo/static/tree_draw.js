@@ -66,7 +66,7 @@ function drawBranch(desk, tree, branch, spot, open) {
   const label = branchLabel(desk, branch);
   const parts = [
     makeSvg("rect", "sw-branch-box", null, { x: 0, y: -height / 2, width: spot.width, height, rx: 8 }),
-    makeSvg("text", "sw-branch-word", label, { x: 8, y: pruned ? 5 : 3 }),
+    makeSvg("text", "sw-branch-word", label, { x: 8, y: pruned ? 5 : 3, ...(branch.word ? { lang: CAPTION_LANGUAGE } : {}) }),
   ];
   if (pruned) {
     parts.push(makeSvg("text", "sw-branch-margin", marginText(branch.margin), { x: spot.width - 8, y: 5 }));

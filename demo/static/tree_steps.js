@@ -62,7 +62,7 @@ function mountTreeSteps(desk, tree) {
     range.setAttribute("aria-valuetext", desk.t("tree_step", { step: now + 1, total: tree().last + 1 }));
     previous.disabled = now === 0;
     next.disabled = now === tree().last;
-    status.textContent = stepText(desk, tree(), now);
+    status.replaceChildren(...stepText(desk, tree(), now));
   });
   const scrubber = make("div", "sw-tree-scrubber", [previous, range, next]);
   return make("div", "sw-tree-steps", [make("div", "sw-tree-controls", [...player.nodes, scrubber, all]), status]);
@@ -76,12 +76,13 @@ function stepText(desk, tree, step) {
     if (count(fate)) parts.push(desk.t(`count_${fate}`, { count: count(fate) }));
   }
   const nearest = tree.steps[step].filter((branch) => branch.fate === "pruned").sort((a, b) => a.margin - b.margin)[0];
-  const missed = nearest ? ` ${desk.t("nearest_miss", { words: branchWords(desk, tree, nearest), margin: marginDigits(nearest.margin) })}` : "";
-  return `${parts.join(" · ")}.${missed}`;
+  const missed = nearest ? [" ", ...filledWith(desk.t("nearest_miss"), { words: branchWords(desk, tree, nearest), margin: marginDigits(nearest.margin) })] : [];
+  return [`${parts.join(" · ")}.`, ...missed];
 }
 
 function branchWords(desk, tree, branch) {
-  return phrase(wordsOf(tree, branch)) + (branch.word ? "" : ` ${desk.t("stop")}`);
+  const words = spoken(phrase(wordsOf(tree, branch)));
+  return branch.word ? [words] : [words, ` ${desk.t("stop")}`];
 }
 
 function mountTreeKey(desk) {
@@ -93,7 +94,7 @@ function mountTreeKey(desk) {
 function mountTreeWords(desk, tree) {
   const list = make("ol", "sw-tree-list");
   const details = make("details", "sw-tree-words", [make("summary", null, desk.t("tree_words")), list]);
-  const line = (branch) => make("li", null, `${branchWords(desk, tree(), branch)}: ${fateText(desk, branch)}`);
+  const line = (branch) => make("li", null, [...branchWords(desk, tree(), branch), `: ${fateText(desk, branch)}`]);
   const write = () => {
     if (!details.open) return;
     list.replaceChildren(...tree().steps.map((branches, step) => make("li", null, [

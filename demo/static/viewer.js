@@ -144,10 +144,11 @@ function layOut(desk) {
     ...(view.without_gpu ? [make("p", "sw-note sw-without-gpu", desk.t("without_gpu"))] : []),
     ...mountGiven(desk),
   ]);
-  const hint = make("div", "sw-hint", [mountPlayer(desk), make("span", null, desk.t("caption_hint")), mountFacts(desk)]);
-  const head = make("header", "sw-head", [notes, mountCaption(desk), make("div", "sw-bar-row", [hint, mountClassroom(desk)])]);
+  const foreign = desk.root.lang === CAPTION_LANGUAGE ? [] : [make("span", "sw-caption-language", desk.t("caption_language"))];
+  const hint = make("div", "sw-hint", [mountPlayer(desk), make("span", null, desk.t("caption_hint")), ...foreign, mountFacts(desk)]);
+  const head = make("header", "sw-head", [notes, mountCaption(desk), make("div", "sw-bar-row", [hint, mountWhich(desk), mountClassroom(desk)])]);
   const look = make("div", "sw-look", [make("div", "sw-frame", [mountStage(desk)]), mountGuess(desk), mountGuessResult(desk), mountNow(desk), mountRegion(desk), make("div", "sw-legend", [mountStyles(desk), mountLegend(desk)]), mountClaim(desk)]);
   const body = make("div", "sw-body", [look, make("div", "sw-side", [mountWord(desk), mountBeam(desk)]), mountPanels(desk)]);
-  const model = make("p", null, desk.t(view.trained_on ? "model" : "model_name", { model: view.model, trained_on: view.trained_on }));
+  const model = make("p", null, filledWith(desk.t(view.trained_on ? "model" : "model_name"), { model: view.model, trained_on: spoken(view.trained_on) }));
   return [head, body, make("footer", "sw-model", [model, ...(desk.health ? [desk.health.line(desk)] : [])])];
 }

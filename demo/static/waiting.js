@@ -34,8 +34,8 @@ function makeWaitingRoom(texts, deeds) {
   const layer = make("section", "sw-errand", [head, body], { "aria-label": "" });
   let pictured = null; // the photo in the body
 
-  function say(node, said) {
-    if (node.textContent !== said) node.textContent = said;
+  function say(node, said, nodes = [said]) {
+    if (node.textContent !== said) node.replaceChildren(...nodes);
   }
 
   // state: {kind, photo, ahead, slow, loading, seconds, said}; see makeErrands.
@@ -49,7 +49,8 @@ function makeWaitingRoom(texts, deeds) {
     layer.classList.toggle("sw-errand-over", COVERING.includes(state.kind));
     layer.classList.toggle("sw-errand-bar", Boolean(state.kind) && !COVERING.includes(state.kind));
     status.classList.toggle("sw-said", !state.kind);
-    say(status, alarming ? "" : t(words.title));
+    if (state.kind) say(status, alarming ? "" : t(words.title));
+    else say(status, t(words.title), words.title ? filledWith(texts()[words.title], { caption: spoken(state.said) }) : []);
     say(alarm, alarming ? t(words.title) : "");
     say(place, counting ? "" : t(words.more));
     say(clock, counting ? t(words.more) : "");

@@ -40,25 +40,33 @@ function listenToWords(desk, list) {
   });
 }
 
-function chipLabel(desk, word, given) {
-  return desk.t(given ? "chip_given" : "chip_label", { word: word.word, probability: percent(word.probability) });
+// A word and its probability as a button; what only its label says is not seen.
+function wordChip(desk, word, given, attributes) {
+  const seen = { word: spoken(word.word, "sw-word-text"), probability: make("span", "sw-word-share", percent(word.probability)) };
+  const parts = filledWith(desk.t(given ? "chip_given" : "chip_label"), seen).map((part) => (typeof part === "string" ? make("span", "sw-said", part) : part));
+  const chip = button(given ? "sw-word sw-given-word" : "sw-word", parts, attributes);
+  chip.style.setProperty("--sw-share", word.probability);
+  return chip;
 }
 
 // The caption's words with their probabilities.
 function mountCaption(desk) {
   const list = make("div", "sw-caption", null, { role: "group", "aria-label": desk.t("caption_label") });
   desk.on(["caption"], () => {
-    list.replaceChildren(...desk.caption().words.map((word, index) => {
-      const parts = [make("span", "sw-word-text", word.word), make("span", "sw-word-share", percent(word.probability))];
-      const given = index < givenWords(desk.view);
-      const chip = button(given ? "sw-word sw-given-word" : "sw-word", parts, { "data-index": index, "aria-label": chipLabel(desk, word, given) });
-      chip.style.setProperty("--sw-share", word.probability);
-      return chip;
-    }));
+    const given = givenWords(desk.view);
+    list.replaceChildren(...desk.caption().words.map((word, index) => wordChip(desk, word, index < given, { "data-index": index })));
   });
   listenToWords(desk, list);
   desk.chips = list;
   return list;
+}
+
+// Play the caption from its first word; pause it; go on with the word on show, where it was stopped on its way.
+function playOrPause(desk) {
+  const { playing, begun, word } = desk.state;
+  const last = desk.caption().words.length - 1;
+  if (!playing && (!begun || word === last)) desk.setWord(0);
+  desk.change({ playing: !playing, begun: true, plain: false });
 }
 
 // Play the caption word by word, at a speed to choose.
@@ -70,7 +78,7 @@ function mountPlayer(desk) {
   const next = () => {
     if (!play.isConnected) return;
     const last = desk.state.word === desk.caption().words.length - 1;
-    if (last) return void desk.change({ playing: false });
+    if (last) return void desk.change({ playing: false, begun: false });
     desk.setWord(desk.state.word + 1);
     wait();
   };
@@ -78,10 +86,7 @@ function mountPlayer(desk) {
     window.clearTimeout(timer);
     timer = window.setTimeout(next, WORD_TIME / Number(pick.value));
   };
-  play.addEventListener("click", () => {
-    if (!desk.state.playing && desk.state.word === desk.caption().words.length - 1) desk.setWord(0);
-    desk.change({ playing: !desk.state.playing, plain: false });
-  });
+  play.addEventListener("click", () => playOrPause(desk));
   pick.addEventListener("change", () => desk.state.playing && wait());
   desk.on(["playing"], (state) => {
     play.textContent = desk.t(state.playing ? "pause" : "play");
@@ -89,7 +94,7 @@ function mountPlayer(desk) {
     if (state.playing) wait();
     else window.clearTimeout(timer);
   });
-  desk.on(["caption"], () => desk.change({ playing: false }));
+  desk.on(["caption"], () => desk.change({ playing: false, begun: false }));
   return make("div", "sw-player", [play, pick]);
 }
 
@@ -106,7 +111,7 @@ function mountFacts(desk) {
 
 // The numbers of the word on show, and the words it competed with.
 function mountWord(desk) {
-  const name = make("strong", "sw-word-name");
+  const name = spoken("", "sw-word-name", "strong");
   const [probability, cells, gate] = [0, 0, 0].map(() => make("strong", "sw-number"));
   const rivals = make("ol", "sw-rivals");
   const fact = (key, node, values) => make("div", "sw-fact", [
@@ -147,7 +152,7 @@ function mountFilmstrip(desk) {
     const facts = make("span", "sw-tile-facts", desk.t("cells_short", { cells: cellCount(word.cells) }));
     const given = index < givenWords(desk.view); // said to it, not by it
     const label = given ? `${desk.mapText(word)}, ${desk.t("forced")}` : desk.mapText(word);
-    const name = make("span", "sw-tile-word", word.word);
+    const name = spoken(word.word, "sw-tile-word");
     const more = given ? [make("span", "sw-tile-forced", desk.t("forced"))] : [];
     return button(given ? "sw-tile sw-given-tile" : "sw-tile", [frame, name, facts, ...more], { "data-index": index, "aria-label": label });
   }

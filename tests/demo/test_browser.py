@@ -354,6 +354,43 @@ def test_the_caption_plays_word_by_word_and_stops_at_its_end(desktop: Visit) -> 
     expect(play).to_have_text("Play")
 
 
+def test_the_first_press_plays_from_the_first_word_and_later_ones_go_on(desktop: Visit) -> None:
+    page, _ = desktop
+    give(page)
+    page.locator(".sw-alternative").nth(1).click()
+    page.clock.install()
+    play, name = page.locator(".sw-play"), page.locator(".sw-word-name")
+    chips(page).nth(3).click()
+    play.click()
+    expect(name).to_have_text("two")
+    page.clock.run_for(1100)
+    expect(name).to_have_text("dogs")
+    play.click()  # pause
+    page.clock.run_for(5000)
+    expect(name).to_have_text("dogs")
+    play.click()  # go on
+    expect(name).to_have_text("dogs")
+    page.clock.run_for(1100)
+    expect(name).to_have_text("run")
+    chips(page).nth(0).click()  # stops it
+    expect(play).to_have_text("Play")
+    play.click()  # on from there
+    expect(name).to_have_text("two")
+    for word in TWO_DOGS[1:]:
+        page.clock.run_for(1100)
+        expect(name).to_have_text(word)
+    page.clock.run_for(1100)
+    expect(play).to_have_text("Play")
+    chips(page).nth(3).click()
+    play.click()  # it had come to its end
+    expect(name).to_have_text("two")
+    page.locator(".sw-alternative").nth(0).click()
+    expect(play).to_have_text("Play")
+    chips(page).nth(1).click()
+    play.click()  # another caption
+    expect(name).to_have_text("a")
+
+
 def test_between_raw_cells_and_smooth_lies_their_mean(desktop: Visit) -> None:
     page, _ = desktop
     give(page)

@@ -96,6 +96,54 @@ def test_korean_is_korean() -> None:
     assert {key for key in same if HELD.sub("", KOREAN[key]).strip(" ·:,") not in ("", text.TITLE)} == set()
 
 
+# What a Korean particle is depends on the sound before it, which is not known where a word or a number is put in.
+PARTICLES = "은|는|이|가|을|를|와|과|아|야|랑|이랑|나|이나|로|으로|라|이라|란|이란|든|이든|며|이며|예요|이에요|였|이었"
+EITHER = re.compile(r"[가-힣]*\((?:[가-힣]{1,2})\)[가-힣]*")
+AFTER_VALUE = re.compile(rf"\}}[”’\"')\]%]*(?:{PARTICLES})(?=[\s.,?!]|\w|$)")
+
+
+def particles_of(said: str) -> list[str]:
+    """Particles that cannot be right after every value."""
+    either = [
+        found
+        for found in EITHER.findall(said)
+        if re.search(rf"(?:{PARTICLES}|으|이)\(|\((?:{PARTICLES}|으|이)\)", found)
+    ]
+    return [*either, *AFTER_VALUE.findall(said)]
+
+
+def test_no_korean_particle_depends_on_what_is_put_in() -> None:
+    for key, said in {**KOREAN, **sentences_of("ko")}.items():
+        if isinstance(said, str):
+            assert particles_of(said) == [], key
+
+
+def test_the_check_of_particles_can_fail() -> None:
+    bad = [
+        "{model}이(가) 캡션을",
+        "“{word}”을(를) 찾는다면",
+        "{x}(으)로 배우는",
+        "{word}은(는) 모르는",
+        "“{word}”를 보는",
+        "{a}와 {b}",
+        "{share}가 여기에",
+        "{x}예요",
+        "고양이(가) 있어요",
+    ]
+    assert [said for said in bad if not particles_of(said)] == []
+    good = [
+        "{count}개가 있어요",
+        "“{word}”의 지도",
+        "{total}칸이면",
+        "{words}에서 이어서",
+        "{width}부터",
+        "{names} 가운데",
+        "나란히 (GIF)",
+        "어텐션 ({share})",
+    ]
+    assert [said for said in good if particles_of(said)] == []
+
+
 def test_a_key_is_in_a_file_once() -> None:
     for code in LANGUAGES:
         pairs: list[str] = []
@@ -190,6 +238,22 @@ def english_left(page: Page) -> set[str]:
     return lines & own - {*RED_DOG, *TWO_DOGS, "English"}
 
 
+WORDS = sorted({*RED_DOG, *TWO_DOGS} - {"a", "in"})
+UNMARKED = """words => {
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const some = new RegExp(`(^|[^a-z])(${words.join("|")})([^a-z]|$)`, "i");
+    while (walker.nextNode()) {
+        const node = walker.currentNode.parentElement;
+        const said = walker.currentNode.nodeValue;
+        if (!node.closest(".sw-viewer") || node.closest("script, style, option") || !some.test(said)) continue;
+        const own = node.closest("[lang]");
+        if (!own || own.getAttribute("lang") !== "en" || /[가-힣]/.test(said)) found.push(`${node.className}: ${said}`);
+    }
+    return found;
+}"""
+
+
 @pytest.mark.browser
 class TestVisit:
     pytestmark = GRADIO_WARNINGS
@@ -259,3 +323,44 @@ class TestVisit:
         expect(korean.locator(".sw-problem")).to_contain_text(said)
         choose(korean, "English")
         expect(korean.locator(".sw-problem")).to_contain_text(text.VIEWER["problem_title"])
+
+    def test_words_of_a_caption_are_marked_as_english(self, korean: Page) -> None:
+        expect(korean.locator(".sw-privacy")).to_have_text(KOREAN["privacy"])
+        assert korean.evaluate("document.documentElement.lang") == "ko"
+        give(korean)
+        expect(korean.locator(".sw-caption-language")).to_have_text(KOREAN["caption_language"])
+        korean.locator(".sw-alternative").nth(1).click()
+        for panel in korean.locator(".sw-tab").all():
+            panel.click()
+            assert korean.evaluate(UNMARKED, WORDS) == [], panel.inner_text()
+        korean.locator("#sw-tab-box").click()
+        for step in korean.locator(".sw-step").all():
+            step.click()
+            assert korean.evaluate(UNMARKED, WORDS) == [], step.inner_text()
+        korean.locator("#sw-tab-tree").click()
+        korean.locator(".sw-tree-words summary").click()
+        korean.locator(".sw-branch").nth(2).click()
+        assert korean.evaluate(UNMARKED, WORDS) == []
+        choose(korean, KOREAN["region_start"])
+        expect(korean.locator(".sw-ask-most")).to_be_visible()
+        assert korean.evaluate(UNMARKED, WORDS) == []
+        choose(korean, KOREAN["guess"])
+        assert korean.evaluate(UNMARKED, WORDS) == []
+        choose(korean, KOREAN["guess_show"])
+        choose(korean, KOREAN["projector"])
+        expect(korean.locator(".sw-now-word, .sw-guess-question").first).to_have_count(1)
+        assert korean.evaluate(UNMARKED, WORDS) == []
+
+    def test_a_word_is_named_in_two_languages(self, korean: Page) -> None:
+        give(korean)
+        word = korean.locator(".sw-caption .sw-word").nth(2)
+        expect(word).to_have_accessible_name(re.compile(r"^dog ?, 확률 \d+ %$"))
+        assert word.get_attribute("aria-label") is None
+        rival = korean.locator("button.sw-force").first
+        expect(rival).to_have_accessible_name(re.compile(r"^\w+ ?, [\d.]+ % ?: 이 단어로 정하고 이어서 찾기$"))
+        assert rival.get_attribute("aria-label") is None
+
+    def test_an_english_page_does_not_say_that_captions_are_english(self, english: Page) -> None:
+        give(english)
+        expect(english.locator(".sw-caption-language")).to_have_count(0)
+        assert english.evaluate(UNMARKED, WORDS) == []

@@ -230,12 +230,40 @@ def test_a_saved_page_works_from_a_file_without_network(saved: tuple[Page, Path]
     expect(page.locator(".sw-open-record")).to_be_disabled()
     expect(page.locator(".sw-takeaway")).to_contain_text(text.VIEWER["takeaway_offline"])
     expect(page.locator(".sw-takeaway")).to_contain_text(text.VIEWER["open_offline"])
+    tabs = page.locator(".sw-tab").evaluate_all("tabs => tabs.map(tab => tab.dataset.panel)")
+    assert tabs == ["words", "box", "tree", "relief", "takeaway"]  # those that ask the model are not there
     for tab in page.locator(".sw-tab").all():
         tab.click()
     record, _ = take(page, "record", tmp_path)
     assert Description.load(record).captions[0].words == RED_DOG
     again, _ = take(page, "html", tmp_path)
     assert again.stat().st_size == pytest.approx(path.stat().st_size, rel=0.01)
+
+
+def test_nothing_is_cut_in_the_captions_of_a_saved_page(saved: tuple[Page, Path]) -> None:
+    page, _ = saved
+    page.locator(".sw-alternative").first.evaluate(
+        """node => {
+            const row = node.closest("li");
+            for (let i = 0; i < 9; i += 1) row.parentElement.append(row.cloneNode(true));
+        }"""
+    )
+    assert page.locator(".sw-alternatives").evaluate("list => list.scrollHeight - list.clientHeight") == 0
+    last = page.locator(".sw-alternative").last.bounding_box()
+    panel = page.locator(".sw-panel:has(.sw-alternatives)").bounding_box()
+    assert last is not None
+    assert panel is not None
+    assert last["y"] + last["height"] <= panel["y"] + panel["height"]
+
+
+def test_words_of_a_saved_page_are_marked_as_english(saved: tuple[Page, Path]) -> None:
+    page, path = saved
+    assert '<html lang="en">' in path.read_text(encoding="utf-8")
+    page.get_by_role("button", name="한국어").click()
+    assert page.evaluate("document.documentElement.lang") == "ko"
+    expect(page.locator(".sw-caption-language")).to_be_visible()
+    for part in (".sw-word-text", ".sw-word-name", ".sw-tile-word", ".sw-alternative-text", ".sw-rival-word"):
+        assert page.locator(f"{part}:not([lang=en])").count() == page.locator(f"{part}:text-is('(캡션 끝)')").count()
 
 
 def test_markup_in_words_stays_text_in_a_saved_page(saved: tuple[Page, Path]) -> None:
