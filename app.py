@@ -11,6 +11,7 @@ from collections.abc import MutableMapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, cast
 
+from captioner.console import settle_streams
 from captioner.hub import HubAddress, locate
 from demo.process_memory import settle_memory, spare_memory, uncollected
 from demo.server_options import ServerOptions, read_options
@@ -61,6 +62,7 @@ def check_address(host: str, port: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load the model, serve the page until stopped; 0 when it ended well, 2 when it could not start."""
+    settle_streams()
     options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
     close_doors(options, os.environ)
     try:

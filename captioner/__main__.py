@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
+import errno
 import sys
 from collections.abc import Sequence
 
 from captioner.commands import average, bench, calibrate, caption, convert, evaluate, probe, push, serve, train, watch
+from captioner.console import discard_output, settle_streams
 from captioner.errors import CaptionerError
 
 DESCRIPTION = """\
@@ -46,6 +47,25 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 something given cannot be used, 130 stopped by the user."""
+    settle_streams()
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has had enough: `... | head`
+        discard_output()
+        return 0
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            raise
+        print("captioner: the disk is full: make room, then give the same command again", file=sys.stderr)
+        discard_output()
+        return 2
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         code: int = options.run_command(options)
@@ -55,9 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("captioner: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the output has had enough: `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
-        return 0
     return code
 
 

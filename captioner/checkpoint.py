@@ -25,6 +25,7 @@ from captioner.decoder_options import DecoderOptions
 from captioner.encoder import Encoder, EncoderOptions
 from captioner.errors import CaptionerError, CheckpointError
 from captioner.familiarity import Familiarity
+from captioner.names import utf8_path
 from captioner.photo import PhotoSettings
 from captioner.vocabulary import Vocabulary
 
@@ -104,14 +105,15 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = tor
     description = _describe(checkpoint)
     metadata = {"format": FORMAT, "description": description, "digest": _digest(tensors, description)}
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        os.close(handle)
-        try:
-            save_file(tensors, temporary, metadata)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with utf8_path(path.parent) as folder:
+            handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+            os.close(handle)
+            try:
+                save_file(tensors, temporary, metadata)
+                Path(temporary).chmod(0o644)
+                Path(temporary).replace(path)
+            finally:
+                Path(temporary).unlink(missing_ok=True)
     except (OSError, SafetensorError) as problem:
         raise CheckpointError(f"{path} could not be written: choose a folder that exists and has room") from problem
 
@@ -200,7 +202,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         if not path.is_file():
             raise CheckpointError(f"{path} is no file: give the path of a .safetensors checkpoint")
-        with safe_open(path, framework="pt") as file:
+        with utf8_path(path) as readable, safe_open(readable, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except CheckpointError:

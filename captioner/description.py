@@ -12,6 +12,7 @@ from captioner.branches import Branch, check_tree
 from captioner.caption import Caption
 from captioner.errors import RecordError, SearchError
 from captioner.glimpses import NO_GLIMPSES, Glimpses
+from captioner.json_file import read_json
 from captioner.records import (
     MapTable,
     branch_from_record,
@@ -130,8 +131,8 @@ class Description:
             RecordError: the file is missing, no record, or does not hold together.
         """
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as problem:  # recursion: brackets nested by the thousand
+            record = read_json(path)
+        except (OSError, ValueError) as problem:
             raise RecordError(f"{path.name} cannot be read back as a description: save it again") from problem
         return cls.from_record(record, path.name)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from captioner.checkpoint import ModelCard, load_checkpoint
 from captioner.errors import CheckpointError
 from captioner.hub import PREFERRED, HubAddress, is_connection_problem, report_nothing
+from captioner.names import APPLE_DOUBLE
 
 CARD = "README.md"
 
@@ -41,7 +42,7 @@ def pack(folder: Path, address: HubAddress, licence: str | None = None) -> Parce
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder: give the one that holds the checkpoint")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(APPLE_DOUBLE))
     found = [path for path in files if path.suffix == ".safetensors"]
     preferred = [path for path in found if path.name == PREFERRED]
     if len(found) != 1 and not preferred:
@@ -50,9 +51,16 @@ def pack(folder: Path, address: HubAddress, licence: str | None = None) -> Parce
     checkpoint = found[0] if len(found) == 1 else preferred[0]
     about = load_checkpoint(checkpoint).card
     readme = folder / CARD
-    card = readme.read_text(encoding="utf-8") if readme.is_file() else write_card(about, address, licence)
+    card = _read_card(readme) if readme.is_file() else write_card(about, address, licence)
     left = tuple(path.name for path in files if path not in (checkpoint, readme))
     return Parcel(checkpoint, card, not readme.is_file(), left)
+
+
+def _read_card(readme: Path) -> str:
+    try:
+        return readme.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise CheckpointError(f"{readme} is in another encoding than the Hub reads: save it as UTF-8") from problem
 
 
 def write_card(about: ModelCard, address: HubAddress, licence: str | None) -> str:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from captioner.caption import Caption, Floats, effective_cells
 from captioner.errors import RecordError
+from captioner.json_file import read_json
 from captioner.records import floats, rounded
 from captioner.whole_file import write_whole
 
@@ -201,7 +202,7 @@ class Learning:
         try:
             if path.stat().st_size > LARGEST:
                 raise RecordError(f"expected {path.name} to stay below {LARGEST:,} bytes, got {path.stat().st_size:,}")
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
             if not isinstance(record, dict) or record.get("format") != LEARNING_FORMAT:
                 raise RecordError(f"{path.name} is no record of learning: expected format {LEARNING_FORMAT}")
             rows, columns = map(int, record["grid"])
@@ -210,7 +211,7 @@ class Learning:
             return cls(photos, (rows, columns), int(record["photos_per_step"]), str(record["trained_on"]), moments)
         except RecordError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
             raise RecordError(unreadable) from problem
 
 

@@ -19,7 +19,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
+                # Half a pair of surrogates, as names may hold, becomes \uNNNN, which JSON understands.
+                file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
             Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         finally:

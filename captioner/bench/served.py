@@ -86,7 +86,13 @@ class Served:
         self._last = "nothing"
         self._started = time.perf_counter()
         self._process = subprocess.Popen(  # noqa: S603 (a program of ours)
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -1,7 +1,7 @@
 """Captions of many photos: files are read, captioned in batches and written side by side, in bounded memory.
 
 what is asked        options.py
-photos of folders    reading.py    threads open and prepare them, a bounded window ahead
+photos               reading.py    threads open and prepare them, a bounded window ahead
   v
 a batch's lines      run.py        encode and search together; run.py is the whole
   v

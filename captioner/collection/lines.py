@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from io import RawIOBase
 from pathlib import Path
@@ -65,10 +67,12 @@ class LineFile:
 
     def _drop_refused(self) -> None:
         """Put a file without the lines of refused photos in the place of this one, at once."""
-        other = self._path.with_name(f".{self._path.name}.tmp")
+        handle, temporary = tempfile.mkstemp(dir=self._path.parent, suffix=".tmp")  # its own name may be too long
+        other = Path(temporary)
         try:
-            with other.open("wb") as file:
+            with os.fdopen(handle, "wb") as file:
                 file.writelines(raw for raw, line in self._read() if "error" not in line)
+            shutil.copymode(self._path, other)
             other.replace(self._path)
         finally:
             other.unlink(missing_ok=True)

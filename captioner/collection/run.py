@@ -14,10 +14,11 @@ from captioner.captioner import Captioner
 from captioner.collection.lines import LineFile
 from captioner.collection.options import CollectionOptions, Tally
 from captioner.collection.parquet import ENDING, ParquetFolder
-from captioner.collection.reading import Read, plain, read_ahead
+from captioner.collection.reading import Read, read_ahead
 from captioner.collection.writing import Line, Store, Writer
 from captioner.description import Description
 from captioner.errors import PhotoError
+from captioner.names import plain
 
 
 def caption_collection(captioner: Captioner, photos: Sequence[Path], out: Path, options: CollectionOptions) -> Tally:

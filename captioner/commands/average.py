@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from captioner.names import plain
+
 DESCRIPTION = """\
 Average the weights of several epochs of one training, or of runs that go on from each other, into one model: often a
 better one than each of them. `train --keep-epochs` keeps them. Calibrate the result anew.
@@ -27,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="FILE", help="checkpoints, two or more")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
-    parser.add_argument("--name", default=None, help="the model's name (default: the first one's)")
+    parser.add_argument("--name", type=plain, default=None, help="the model's name (default: the first one's)")
     parser.add_argument(
         "--prior",
         nargs="+",
@@ -41,10 +43,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Average; returns the exit code."""
+    from captioner.finding import expand
     from captioner.training.soup import average_checkpoints
 
-    average_checkpoints(options.checkpoints, options.out, options.name, dict(options.prior))
-    print(f"the mean of {len(options.checkpoints)} checkpoints: {options.out}")
+    checkpoints = expand(options.checkpoints)
+    average_checkpoints(checkpoints, options.out, options.name, dict(options.prior))
+    print(f"the mean of {len(checkpoints)} checkpoints: {options.out}")
     return 0
 
 

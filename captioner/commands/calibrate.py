@@ -34,11 +34,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Calibrate and say how well it works; returns the exit code."""
+    from captioner.finding import expand
     from captioner.training.calibrate import CalibrateOptions, calibrate
 
     done = calibrate(
         CalibrateOptions(
-            data=tuple(options.data),
+            data=tuple(expand(options.data)),
             checkpoint=options.checkpoint,
             photos=options.photos,
             false_alarms=options.false_alarms,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import math
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.commands.model_flags import add_model_flags, load_model, portable
+from captioner.commands.save_caption import make_folder, save
 from captioner.errors import PhotoError, SearchError
+from captioner.names import plain, shown
 from captioner.search_options import PRESETS, SearchOptions
 from captioner.vocabulary import tokenize
-from captioner.whole_file import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="+",
         type=place_argument,
         metavar="PHOTO",
-        help="photo files; folders with --batch and --ray, s3:// addresses with --ray",
+        help="photo files, folders of them, patterns such as '*.jpg'; s3:// addresses with --ray",
     )
     parser.add_argument(
         "--begin", default="", metavar="WORDS", help='begin every caption with these words: "a dog" (default: none)'
@@ -89,14 +91,18 @@ def add_ray_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def place_argument(text: str) -> Path | str:
-    """A path, or an address that begins with s3://, whose slashes a path would lose."""
+    """A path, or an address that begins with s3://, whose slashes a path would lose.
+
+    Raises:
+        ArgumentTypeError: it is empty, which as a path would be the current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("expected the path of a photo, got an empty one")
     return text if text.startswith("s3://") else Path(text)
 
 
 def run(options: argparse.Namespace) -> int:
     """Caption the photos; returns 0, or 2 when at least one of them could not be captioned."""
-    from captioner.photo import open_photo
-
     search = SearchOptions.preset(options.preset, (options.beam_width,))  # refuses a bad width at once
     prefix = read_beginning(options.begin)
     if options.ray is not None:
@@ -108,33 +114,60 @@ def run(options: argparse.Namespace) -> int:
     captioner = load_model(options)
     if options.save is not None:
         make_folder(options.save)
-    failures: list[PhotoError] = []
-    for path in options.photos:
-        try:
-            photo = open_photo(path)
-        except PhotoError as problem:
-            failures.append(problem)
-            continue
+    failures: list[str] = []
+    for path, photo in opened_photos(options.photos, failures):
         description = captioner.describe(photo, search, prefix)
         report = json_line if options.json else table
         print(report(path, description, options.beam_width), flush=True)
         if options.save is not None:
             save(description, photo, options.beam_width, options.save, path.stem)
     if failures:
-        raise PhotoError("\n".join(str(problem) for problem in failures))
+        raise PhotoError("\n".join(failures))
     return 0
+
+
+def opened_photos(places: Sequence[Path], failures: list[str]) -> Iterator[tuple[Path, Image.Image]]:
+    """The photos of files, folders and patterns; those that cannot be used leave a sentence, others come."""
+    from captioner.photo import open_photo
+
+    for place in places:
+        try:
+            paths = find(place)
+        except PhotoError as problem:
+            failures.append(str(problem))
+            continue
+        for path in paths:
+            try:
+                photo = open_photo(path)
+            except PhotoError as problem:
+                failures.append(str(problem))
+                continue
+            yield path, photo
+
+
+def find(*places: Path) -> list[Path]:
+    """The photos of files, folders and patterns; what is skipped is said.
+
+    Raises:
+        PhotoError: see `find_photos`.
+    """
+    from captioner.finding import find_photos
+
+    found = find_photos(places)
+    if skipped := found.told_skipped():
+        print(f"captioner: {skipped}", file=sys.stderr)
+    return list(found.photos)
 
 
 def run_batch(options: argparse.Namespace, search: SearchOptions) -> int:
     """Caption a collection; returns 0, photos that cannot be used have a line of their own that says why."""
     from captioner.collection.options import CollectionOptions
-    from captioner.collection.reading import find_photos
     from captioner.collection.run import caption_collection
 
     chosen = CollectionOptions(search, options.batch_size, maps=options.maps, retry=options.retry)
     if options.begin or options.json or options.save is not None:
         raise SearchError("expected --batch without --begin, --json and --save: its lines hold the captions")
-    photos = list(find_photos(options.photos))
+    photos = find(*options.photos)
     tally = caption_collection(load_model(options), photos, options.batch, chosen)
     print(f"{tally.captioned} captioned, {tally.refused} refused, {tally.kept} there already: {options.batch}")
     return 0
@@ -146,6 +179,8 @@ def run_ray(options: argparse.Namespace, search: SearchOptions) -> int:
 
     if options.begin or options.json or options.save is not None or options.batch is not None:
         raise SearchError("expected --ray without --begin, --json, --save and --batch: its rows hold the captions")
+    photos = find(*(place for place in options.photos if isinstance(place, Path)))
+    places: list[Path | str] = [*photos, *(place for place in options.photos if isinstance(place, str))]
     require_ray()
     from captioner.checkpoint import default_checkpoint
     from captioner.collection.options import CollectionOptions
@@ -157,7 +192,7 @@ def run_ray(options: argparse.Namespace, search: SearchOptions) -> int:
     serving = ServingOptions(checkpoint, least, most, options.batch_size, cpus=options.cpus, gpus=options.num_gpus)
     chosen = CollectionOptions(search, options.batch_size, maps=options.maps)
     cluster = Cluster(options.cluster, serving.cpus * most + 1)  # one more core opens photos
-    tally = caption_dataset(options.photos, options.ray, chosen, serving, cluster)
+    tally = caption_dataset(places, options.ray, chosen, serving, cluster)
     print(f"{tally.captioned} captioned, {tally.refused} refused: {options.ray}")
     return 0
 
@@ -174,26 +209,14 @@ def read_beginning(text: str) -> list[str]:
     return words
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder results are saved to.
-
-    Raises:
-        PhotoError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise PhotoError(f"{folder} cannot be made a folder: choose another place to save to") from problem
-
-
 def json_line(path: Path, description: Description, width: int) -> str:
-    """The API's object of one photo, on one line."""
-    return json.dumps({"photo": str(path), **description.to_json(width)}, ensure_ascii=False)
+    """The API's object of one photo, on one line, in ASCII, which is JSON in the encoding of any console."""
+    return json.dumps({"photo": plain(path), **description.to_json(width)})
 
 
 def table(path: Path, description: Description, width: int) -> str:
     """The alternatives of one photo, best first."""
-    lines = [str(path), "rank   score  probability  caption"]
+    lines = [shown(path), "rank   score  probability  caption"]
     if description.guessing:
         lines.insert(1, GUESSING)
     for rank, caption in enumerate(description.at_width(width), start=1):
@@ -201,21 +224,3 @@ def table(path: Path, description: Description, width: int) -> str:
         probability = math.exp(caption.log_prob)
         lines.append(f"{rank:4d}  {caption.score:6.3f}  {probability:11.2e}  {caption.text}{mark}")
     return "\n".join(lines)
-
-
-def save(description: Description, photo: Image.Image, width: int, folder: Path, name: str) -> None:
-    """Write the best caption's overlay sheet as PNG and the whole record as JSON; nothing there is overwritten.
-
-    Raises:
-        PhotoError: the folder cannot be written.
-    """
-    from captioner.sheet import overlay_sheet
-
-    stem, number = name, 1
-    while (folder / f"{stem}.png").exists() or (folder / f"{stem}.json").exists():
-        number += 1
-        stem = f"{name}-{number}"
-    description.save(folder / f"{stem}.json")
-    picture = io.BytesIO()
-    overlay_sheet(photo, description.at_width(width)[0]).save(picture, "PNG")
-    write_whole(folder / f"{stem}.png", picture.getvalue())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from captioner.names import plain
+
 DESCRIPTION = """\
 Convert a checkpoint of the well-known PyTorch image-captioning tutorial, written by PyTorch 0.4 or any later version.
 Nothing that is pickled in it is executed: a file that names anything a checkpoint has no use for is refused.
@@ -29,9 +31,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("source", type=Path, metavar="CHECKPOINT.pth.tar", help="what the tutorial's train.py saved")
     parser.add_argument("--word-map", type=Path, required=True, metavar="WORDMAP.json", help="its words and their ids")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="checkpoint to write (.safetensors)")
-    parser.add_argument("--name", default="show-attend-and-tell", help="the model's name (default %(default)s)")
+    parser.add_argument(
+        "--name", type=plain, default="show-attend-and-tell", help="the model's name (default %(default)s)"
+    )
     parser.add_argument(
         "--trained-on",
+        type=plain,
         default="photos its checkpoint says nothing about",
         help="one line about the photos it was trained on, shown on the page",
     )

@@ -79,7 +79,11 @@ def parse_widths(text: str) -> tuple[int, ...]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Evaluate; returns the exit code."""
+    """Evaluate; returns the exit code.
+
+    Raises:
+        DataError: something could not be scored; the report has been given out.
+    """
     from captioner.training.contact_sheet import check_sheet
     from captioner.training.data import load_data
     from captioner.training.evaluate import EvaluateOptions, evaluate
@@ -102,6 +106,8 @@ def run(options: argparse.Namespace) -> int:
     report = evaluate(load_model(options), data, chosen)
     print(report.table())
     _write_files(options, report, data.split(chosen.split)[: chosen.limit])
+    if report.problem:
+        raise DataError(f"not everything was scored: {report.problem}")
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from captioner.encoder import ENCODER_NAMES, RESNET_BLOCKS, EncoderOptions
 from captioner.errors import DataError
 from captioner.hub import locate, source_argument
+from captioner.names import plain
 from captioner.photo import PhotoSettings
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--watch-at", default=None, metavar="STEPS", help="when: 0,10,30 and epochs' ends (default 0,1,2,3,5,7,10,...)"
     )
-    parser.add_argument("--name", default="saywhere", help="the model's name")
-    parser.add_argument("--trained-on", default="", help="one line about the photos, shown on the page")
+    parser.add_argument("--name", type=plain, default="saywhere", help="the model's name")
+    parser.add_argument("--trained-on", type=plain, default="", help="one line about the photos, shown on the page")
     for name, kind, explanation in NUMBERS:
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=kind, default=defaults[name], help=f"{explanation} (default %(default)s)")
@@ -126,13 +127,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Train; returns the exit code."""
+    from captioner.finding import expand
     from captioner.training.options import TrainOptions
     from captioner.training.train import train
 
+    data = tuple(expand(options.data))
     resnet = options.encoder in RESNET_BLOCKS
     progress = train(
         TrainOptions(
-            data=tuple(options.data),
+            data=data,
             out=options.out,
             run=options.run_dir,
             start_from=None if options.start_from is None else locate(options.start_from),
@@ -153,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
             keep_epochs=options.keep_epochs,
             watch=watched(options.watch, options.watch_at),
             name=options.name,
-            trained_on=options.trained_on or "the photos of " + ", ".join(folder.name for folder in options.data),
+            trained_on=options.trained_on or "the photos of " + ", ".join(plain(folder.name) for folder in data),
             **{name: getattr(options, name) for name, _, _ in NUMBERS},
         )
     )

@@ -14,8 +14,9 @@ from typing import Any
 
 from captioner.collection.options import CollectionOptions, Tally
 from captioner.collection.parquet import row_schema
-from captioner.collection.reading import Read, find_photos
+from captioner.collection.reading import Read
 from captioner.errors import PhotoError, RecordError
+from captioner.finding import find_photos, is_photo_name
 from captioner.photo import PHOTO_ENDINGS, PhotoSettings, open_photo, reduce_photo
 from captioner.serving.cluster import Cluster, hush, require_ray
 from captioner.serving.options import ServingOptions
@@ -36,6 +37,8 @@ def open_rows(rows: dict[str, Any], settings: PhotoSettings, scheme: str) -> Col
     """
     columns: Columns = {"photo": [], "side": [], "square": [], "error": []}
     for path, content in zip(rows["path"], rows["bytes"], strict=True):
+        if scheme and not is_photo_name(Path(path)):  # Ray looks at the ending alone
+            continue
         columns["photo"].append(f"{scheme}{path}")
         found: tuple[int, bytes, str | None]
         try:
@@ -157,19 +160,20 @@ def opened_photos(places: Sequence[Place], settings: PhotoSettings, options: Col
     """The opened photos of all places, as a Ray data set."""
     from ray import data
 
-    local = [str(path.absolute()) for path in find_photos(place for place in places if isinstance(place, Path))]
+    found = find_photos(place for place in places if isinstance(place, Path))
+    local = [str(path.absolute()) for path in found.photos]
     remote = [place for place in places if isinstance(place, str)]
     if not local and not remote:
         raise PhotoError("there is no photo in what was given: check the path")
-    found = []
+    read = []
     if local:
-        found.append((data.read_binary_files(local, include_paths=True), ""))
+        read.append((data.read_binary_files(local, include_paths=True), ""))
     if remote:
         endings = [ending.removeprefix(".") for ending in PHOTO_ENDINGS]
-        found.append((data.read_binary_files(remote, include_paths=True, file_extensions=endings), S3))
+        read.append((data.read_binary_files(remote, include_paths=True, file_extensions=endings), S3))
     first, *others = (
         photos.map_batches(open_rows, fn_kwargs={"settings": settings, "scheme": scheme}, batch_size=options.batch)
-        for photos, scheme in found
+        for photos, scheme in read
     )
     return first.union(*others) if others else first
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from captioner.errors import DataError
-from captioner.training.phrases import Label, Sentence, load_phrases, read_labels
+from captioner.json_file import read_json
+from captioner.names import APPLE_DOUBLE
+from captioner.training.phrases import FILENAME, Label, Sentence, load_phrases, read_labels
 
 SPLITS = ("train", "val", "test")
 
@@ -100,27 +101,42 @@ def _load_folder(folder: Path, labelled: bool) -> list[Example]:
     records = _read_records(folder)
     photos = folder / "images" if (folder / "images").is_dir() else folder
     phrases = load_phrases(folder)
-    chosen = [record for record in records if labelled or record.get("kind") != "labels"]
+    chosen = [record for record in records if _is_chosen(record, labelled)]
     examples = [_example(record, photos, phrases.get(str(record.get("filename")), ())) for record in chosen]
     if not any(example.captions for example in examples):
         raise DataError(f"{folder} holds no captioned photo: its JSON file lists none")
     return [replace(example, source=folder.name) for example in examples]
 
 
+def _is_chosen(record: dict[str, Any], labelled: bool) -> bool:
+    """Whether an example is made of a record; those of a list of all files of a Mac's folder are not all photos."""
+    if Path(str(record.get("filename"))).name.startswith(APPLE_DOUBLE):
+        return False
+    return labelled or record.get("kind") != "labels"
+
+
 def _read_records(folder: Path) -> list[dict[str, Any]]:
     named = folder / "captions.json"
-    candidates = [named] if named.is_file() else sorted(folder.glob("*.json"))
+    try:
+        candidates = [named] if named.is_file() else sorted(filter(_may_be_records, folder.iterdir()))
+    except OSError as problem:
+        raise DataError(f"{folder} cannot be read: choose a folder whose files you may list") from problem
     if len(candidates) != 1:
         found = "none" if not candidates else ", ".join(path.name for path in candidates[:4])
         raise DataError(f"{folder} needs captions.json or exactly one Karpathy JSON file, found {found}")
     try:
-        content = json.loads(candidates[0].read_text(encoding="utf-8"))
+        content = read_json(candidates[0])
     except (OSError, ValueError) as problem:
         raise DataError(f"{candidates[0]} is no readable JSON: {problem}") from problem
     records = content.get("images") if isinstance(content, dict) else content
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise DataError(f"{candidates[0]} is neither a list of photos nor a Karpathy file with a list under 'images'")
     return records
+
+
+def _may_be_records(path: Path) -> bool:
+    apart = path.name == FILENAME or path.name.startswith(APPLE_DOUBLE)
+    return path.suffix.lower() == ".json" and path.is_file() and not apart
 
 
 def _example(record: dict[str, Any], photos: Path, sentences: tuple[Sentence, ...]) -> Example:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from captioner.training.localisation import localise, object_nouns
 from captioner.training.objects import measure_objects
 from captioner.training.repeats import count_repeats
 from captioner.training.report import EvaluationReport, WidthReport
-from captioner.training.scoring import CaptionScores, check_scorer, check_tokenizer, score_caption_sets
+from captioner.training.scoring import CaptionScores, check_tokenizer, score_caption_sets, try_scorer
 
 if TYPE_CHECKING:
     from captioner.caption import Caption
@@ -76,12 +76,13 @@ def evaluate(
 
     Raises:
         DataError: the split is empty, scoring is not possible, or nothing has boxes for grounding (all found out
-            before the first photo).
+            before the first photo). Where scoring fails after all, the report says so and has what could be scored.
         PhotoError: a photo cannot be read; the message names it.
     """
     options = options or EvaluateOptions()
     examples = data.split(options.split)[: options.limit]
-    check_scorer(options.tokenizer)
+    references = {example.filename: example.captions for example in examples}
+    try_scorer(references, options.tokenizer)
     if options.grounding:
         check_phrases(examples)
     nouns = object_nouns(data.examples) if options.grounding else None
@@ -89,17 +90,30 @@ def evaluate(
     best, readings = _describe(captioner, examples, options, progress)
     seconds = (time.perf_counter() - began) / len(examples)
     sets = [{e.filename: c.text for e, c in zip(examples, best[width], strict=True)} for width in options.widths]
-    references = {example.filename: example.captions for example in examples}
-    scores = score_caption_sets(sets, references, options.tokenizer, progress)
+    scores, problem = _score(sets, references, options.tokenizer, progress)
     reports = [
         _width_report(width, examples, best[width], scored, nouns)
         for width, scored in zip(options.widths, scores, strict=True)
     ]
     grounding = summarise(readings) if options.grounding else None
+    about = (captioner.card.name, options.split, len(examples), seconds)
     people = count_repeats(caption for example in examples for caption in example.captions)
-    return EvaluationReport(
-        captioner.card.name, options.split, len(examples), seconds, tuple(reports), people, grounding
-    )
+    return EvaluationReport(*about, tuple(reports), people, grounding, problem)
+
+
+def _score(
+    sets: Sequence[Mapping[str, str]], references: Mapping[str, Sequence[str]], tokenizer: str, progress: bool
+) -> tuple[tuple[CaptionScores, ...], str]:
+    """Scores, without METEOR or by the simple tokenizer where Java fails now, and why: captions took long to make."""
+    problem = ""
+    for split, meteor in ((tokenizer, True), (tokenizer, False), ("simple", False)):
+        try:
+            scores = score_caption_sets(sets, references, split, progress, meteor)
+        except DataError as error:
+            problem = problem or str(error)
+            continue
+        return scores, problem
+    raise DataError(problem)
 
 
 def _describe(

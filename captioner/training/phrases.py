@@ -5,13 +5,13 @@ The file is `phrase_boxes.json` beside `captions.json`, in the manner of Flickr3
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from captioner.errors import DataError
+from captioner.json_file import read_json
 from captioner.training.views import Box
 from captioner.vocabulary import tokenize
 
@@ -67,7 +67,7 @@ def load_phrases(folder: Path) -> dict[str, tuple[Sentence, ...]]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return {filename: _sentences(record) for filename, record in content.items()}
     except (OSError, *_MISSHAPEN) as problem:
         raise DataError(f"{path} is not a file of phrase boxes: {problem!r}") from problem

@@ -92,6 +92,7 @@ class EvaluationReport:
         widths: one report per beam width, ascending.
         people: what people's own captions of these photos say twice.
         grounding: of people's sentences, where that was asked for.
+        problem: why scores are missing, or not by the tokenizer that was asked for; empty when none is.
     """
 
     model: str
@@ -101,6 +102,7 @@ class EvaluationReport:
     widths: tuple[WidthReport, ...]
     people: Repeats
     grounding: GroundingReport | None = None
+    problem: str = ""
 
     def as_dict(self, captions: bool = False) -> dict[str, Any]:
         """Everything as plain JSON values; with `captions`, also those of `captions_dict`."""
@@ -112,6 +114,8 @@ class EvaluationReport:
             "beam_width": {str(report.width): report.as_dict() for report in self.widths},
             "people": {"repeats": self.people.as_dict()},
         }
+        if self.problem:
+            record["problem"] = self.problem
         if self.grounding is not None:
             record["grounding"] = self.grounding.as_dict()
         return {**record, **self.captions_dict()} if captions else record

@@ -1,28 +1,26 @@
 """The official caption scores: pycocoevalcap's tokenizer, BLEU, METEOR, ROUGE-L and CIDEr, safe to call twice.
 
-The tokenizer and METEOR are Java programs that pycocoevalcap brings along; they run here as child processes which
+The tokenizer and METEOR are Java programs that pycocoevalcap brings along; they run as child processes (java.py) which
 are gone when the call returns, whatever went wrong. pycocoevalcap itself is imported only when something is scored.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from captioner.errors import DataError
+from captioner.training.java import INSTALL_ADVICE, meteor_score, running_meteor, tokenize_lines
 from captioner.vocabulary import tokenize
 
 TOKENIZERS = ("ptb", "simple")  # "ptb" is the official one; "simple" needs no Java and leaves METEOR out
 TABLE_HEADER = " BLEU-1  BLEU-2  BLEU-3  BLEU-4  METEOR ROUGE-L   CIDEr"
 
-_JAVA_ADVICE = "install a Java runtime (for example default-jre-headless), or score with the simple tokenizer"
 _Tokenized = dict[str, list[str]]  # photo -> captions, their tokens joined by single spaces
 
 
@@ -32,7 +30,7 @@ class CaptionScores:
 
     Attributes:
         bleu_1, bleu_2, bleu_3, bleu_4: over the whole set, 0 to 1 (Papineni et al. 2002).
-        meteor: 0 to 1 (Denkowski and Lavie 2014), or None with the simple tokenizer.
+        meteor: 0 to 1 (Denkowski and Lavie 2014), or None where it was left out, as with the simple tokenizer.
         rouge_l: mean over photos, 0 to 1 (Lin 2004).
         cider: CIDEr-D, mean over photos, 0 to 10 (Vedantam et al. 2015); 0 for a single photo, since a word that
             every photo shares weighs nothing.
@@ -87,12 +85,14 @@ def score_caption_sets(
     references: Mapping[str, Sequence[str]],
     tokenizer: str = "ptb",
     progress: bool = False,
+    meteor: bool = True,
 ) -> tuple[CaptionScores, ...]:
     """Score several sets of captions for the same photos, one beam width each, say; METEOR starts only once.
 
     Args:
         sets, references, tokenizer: as in `score_captions`.
         progress: show a progress bar with the time left.
+        meteor: False leaves METEOR out, with the simple tokenizer it is left out in any case.
 
     Raises:
         DataError: as `score_captions`.
@@ -101,12 +101,25 @@ def score_caption_sets(
         _check_photos(candidates, references)
     check_scorer(tokenizer)
     scorers = _official_scorers()
-    split = _ptb_tokenized if tokenizer == "ptb" else _simply_tokenized
-    given, written = _tokenized(sets, references, split)
+    given, written = _tokenized(sets, references, _splitter(tokenizer))
     bar = tqdm(given, desc="scoring", unit="set", disable=not progress)
     with bar, ExitStack() as stack:
-        meteor = stack.enter_context(_running_meteor(scorers.meteor)) if tokenizer == "ptb" else None
-        return tuple(_scores(scorers, meteor, captions, written) for captions in bar)
+        running = stack.enter_context(running_meteor(scorers.meteor)) if meteor and tokenizer == "ptb" else None
+        return tuple(_scores(scorers, running, captions, written, tokenizer) for captions in bar)
+
+
+def try_scorer(references: Mapping[str, Sequence[str]], tokenizer: str = "ptb") -> None:
+    """Find out that scoring is possible before an hour is spent on captions, by scoring what people wrote.
+
+    Raises:
+        DataError: as `score_captions`.
+    """
+    check_scorer(tokenizer)
+    _, written = _tokenized([], references, _splitter(tokenizer))
+    if tokenizer == "ptb":
+        photo, captions = next(iter(written.items()))
+        with running_meteor(_official_scorers().meteor) as meteor:
+            meteor_score(meteor, {photo: captions[:1]}, {photo: captions})
 
 
 def quick_cider(candidates: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> float:
@@ -123,7 +136,7 @@ def quick_cider(candidates: Mapping[str, str], references: Mapping[str, Sequence
 
 
 def check_scorer(tokenizer: str = "ptb") -> None:
-    """Find out that scoring is possible before an hour is spent on captions.
+    """Find out at once whether what scoring needs is there; `try_scorer` finds out whether it works.
 
     Raises:
         DataError: the tokenizer is unknown, or what it needs is not installed.
@@ -131,7 +144,7 @@ def check_scorer(tokenizer: str = "ptb") -> None:
     check_tokenizer(tokenizer)
     _official_scorers()
     if tokenizer == "ptb" and shutil.which("java") is None:
-        raise DataError(f"the official tokenizer and METEOR need Java, which was not found: {_JAVA_ADVICE}")
+        raise DataError(f"the official tokenizer and METEOR need Java, which was not found: {INSTALL_ADVICE}")
 
 
 def check_tokenizer(tokenizer: str) -> None:
@@ -151,7 +164,7 @@ def _check_photos(candidates: Mapping[str, str], references: Mapping[str, Sequen
 
 class _Scorers(NamedTuple):
     bleu: Any
-    meteor: Any
+    meteor: Any  # the module, for its jar
     rouge: Any
     cider: Any
     tokenizer: Any  # the module, for its list of punctuation and its jar
@@ -161,22 +174,21 @@ def _official_scorers() -> _Scorers:
     try:
         from pycocoevalcap.bleu.bleu import Bleu
         from pycocoevalcap.cider.cider import Cider
-        from pycocoevalcap.meteor.meteor import Meteor
+        from pycocoevalcap.meteor import meteor
         from pycocoevalcap.rouge.rouge import Rouge
         from pycocoevalcap.tokenizer import ptbtokenizer
     except ImportError as problem:
         advice = "install it with pip install -r captioner/training/requirements.txt"
         raise DataError(f"scoring needs the package pycocoevalcap: {advice}") from problem
-    return _Scorers(Bleu, Meteor, Rouge, Cider, ptbtokenizer)
+    return _Scorers(Bleu, meteor, Rouge, Cider, ptbtokenizer)
 
 
-def _scores(scorers: _Scorers, meteor: Any, given: _Tokenized, written: _Tokenized) -> CaptionScores:
+def _scores(scorers: _Scorers, meteor: Any, given: _Tokenized, written: _Tokenized, tokenizer: str) -> CaptionScores:
     bleu, _ = scorers.bleu(4).compute_score(written, given, verbose=0)
     rouge_l, _ = scorers.rouge().compute_score(written, given)
     cider, _ = scorers.cider().compute_score(written, given)
     bleu_1, bleu_2, bleu_3, bleu_4 = (float(value) for value in bleu)
-    by_meteor = None if meteor is None else _meteor_score(meteor, given, written)
-    tokenizer = "simple" if meteor is None else "ptb"
+    by_meteor = None if meteor is None else meteor_score(meteor, given, written)
     return CaptionScores(bleu_1, bleu_2, bleu_3, bleu_4, by_meteor, float(rouge_l), float(cider), tokenizer)
 
 
@@ -196,64 +208,18 @@ def _tokenized(
     return given, written
 
 
+def _splitter(tokenizer: str) -> Callable[[Sequence[str]], list[str]]:
+    return _ptb_tokenized if tokenizer == "ptb" else _simply_tokenized
+
+
 def _simply_tokenized(sentences: Sequence[str]) -> list[str]:
     return [" ".join(tokenize(sentence)) for sentence in sentences]
 
 
 def _ptb_tokenized(sentences: Sequence[str]) -> list[str]:
-    """What pycocoevalcap's PTBTokenizer gives, through a pipe.
-
-    The original writes a temporary file into its own package folder, which fails where that folder is read-only.
-    """
+    """What pycocoevalcap's PTBTokenizer gives: its program's tokens but for punctuation."""
     module = _official_scorers().tokenizer
-    jar = Path(module.__file__).parent / module.STANFORD_CORENLP_3_4_1_JAR
-    options = ["-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
-    command = ["java", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", *options]
-    # One line a caption; "|||" separates captions in METEOR's own protocol.
-    text = "".join(" ".join(sentence.replace("|||", " ").split()) + "\n" for sentence in sentences)
-    try:
-        done = subprocess.run(command, input=text.encode(errors="replace"), capture_output=True, check=True)  # noqa: S603
-    except FileNotFoundError as problem:
-        raise DataError(f"the official tokenizer needs Java, which was not found: {_JAVA_ADVICE}") from problem
-    except (OSError, subprocess.CalledProcessError) as problem:
-        said = _last_line(getattr(problem, "stderr", None) or str(problem).encode())
-        raise DataError(f"Java could not run the official tokenizer ({said}): {_JAVA_ADVICE}") from problem
-    lines = done.stdout.decode().split("\n")[:-1]
-    if len(lines) != len(sentences):
-        raise DataError(f"expected {len(sentences)} captions back from the official tokenizer, got {len(lines)}")
     dropped = set(module.PUNCTUATIONS)
+    # One line a caption; "|||" separates captions in METEOR's own protocol.
+    lines = tokenize_lines(module, [" ".join(sentence.replace("|||", " ").split()) for sentence in sentences])
     return [" ".join(token for token in line.split() if token not in dropped) for line in lines]
-
-
-def _meteor_score(meteor: Any, given: _Tokenized, written: _Tokenized) -> float:
-    try:
-        return float(meteor.compute_score(written, given)[0])
-    except (OSError, ValueError) as problem:  # the pipe broke, or a dead process answered with nothing
-        meteor.meteor_p.kill()
-        said = _last_line(meteor.meteor_p.stderr.read())
-        raise DataError(f"Java could not run METEOR ({said}): {_JAVA_ADVICE}") from problem
-
-
-@contextmanager
-def _running_meteor(meteor_class: Any) -> Iterator[Any]:
-    """pycocoevalcap's METEOR, its Java process ended and its pipes closed on the way out."""
-    try:
-        meteor = meteor_class()
-    except OSError as problem:
-        raise DataError(f"METEOR needs Java, which could not be started: {_JAVA_ADVICE}") from problem
-    try:
-        yield meteor
-    finally:
-        # A failed compute_score leaves the lock taken, and the object's own __del__ would wait for it for ever.
-        if meteor.lock.locked():
-            meteor.lock.release()
-        meteor.meteor_p.kill()
-        for pipe in (meteor.meteor_p.stdin, meteor.meteor_p.stdout, meteor.meteor_p.stderr):
-            with suppress(OSError):  # what was still unsent when the process died
-                pipe.close()
-        meteor.meteor_p.wait()
-
-
-def _last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "it said nothing"

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
 from captioner.errors import DataError, RecordError
+from captioner.finding import is_photo_name
 from captioner.learning import Learning, Moment, Telling
 from captioner.photo import PHOTO_ENDINGS, open_photo
 
@@ -55,7 +56,7 @@ class WatchOptions:
 def photos_in(folder: Path) -> tuple[Path, ...]:
     """The photos of a folder by name; none where there is no such folder."""
     found = folder.iterdir() if folder.is_dir() else ()
-    return tuple(sorted(path for path in found if path.suffix.lower() in PHOTO_ENDINGS))
+    return tuple(sorted(filter(is_photo_name, found)))
 
 
 def read_steps(text: str) -> tuple[int, ...]:

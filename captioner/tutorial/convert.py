@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ from captioner.decoder import AttentionDecoder
 from captioner.decoder_options import DecoderOptions
 from captioner.encoder import RESNET_BLOCKS, Encoder, EncoderOptions
 from captioner.errors import CaptionerError, CheckpointError
+from captioner.json_file import read_json
+from captioner.names import plain
 from captioner.photo import PhotoSettings
 from captioner.tutorial.archive import Archive, open_archive
 from captioner.tutorial.stand_ins import StandIn, StoredTensor
@@ -103,10 +104,10 @@ def read_word_map(path: Path) -> Vocabulary:
         CheckpointError: it cannot be read, or its ids are not 0, 1, 2, ... each once.
     """
     try:
-        words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as problem:
+        words = read_json(path)
+    except (OSError, ValueError) as problem:
         raise CheckpointError(
-            f"{path.name} is no readable word map: give the WORDMAP_*.json of the training"
+            f"{path.name} is no readable word map ({problem}): give the WORDMAP_*.json of the training"
         ) from problem
     ids = list(words.values()) if isinstance(words, dict) else []
     if not ids or any(type(index) is not int for index in ids) or sorted(ids) != list(range(len(ids))):
@@ -267,4 +268,4 @@ def _provenance(content: Any, path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return {"converted_from": path.name, "sha256": digest.hexdigest(), **said}
+    return {"converted_from": plain(path.name), "sha256": digest.hexdigest(), **said}
