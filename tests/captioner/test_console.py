@@ -252,14 +252,17 @@ FULL = Path("/dev/full")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
-def test_an_output_that_is_full_is_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flush", [True, False])
+def test_an_output_that_is_full_is_a_sentence(flush: bool) -> None:
+    code = "import sys; from captioner.commands import caption; from captioner.__main__ import main\n"
+    code += f"caption.run = lambda options: print('x', flush={flush}) or 0\n"
+    code += "sys.exit(main(['caption', 'a.jpg']))"
     with FULL.open("wb") as full:
-        command = [sys.executable, "-m", "captioner", "--help"]
-        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr.decode()) == (
-        2,
-        "captioner: the disk is full: make room, then give the same command again\n",
-    )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    said = "captioner: the disk is full: make room, then give the same command again\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 @pytest.mark.parametrize("errors", [subprocess.PIPE, subprocess.STDOUT])

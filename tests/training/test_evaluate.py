@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from builders import caption, photo, tiny_captioner
+from captioner.__main__ import main
 from captioner.beam_search import SearchOptions
 from captioner.caption import Caption
 from captioner.captioner import Captioner
@@ -326,3 +328,97 @@ def test_a_report_that_cannot_be_written_leaves_nothing(
         write_report(report, path)
     assert [item.name for item in folder.iterdir()] == ["report.json"]
     assert path.read_text() == "before"
+
+
+# Both Java programs, of which each fails once it has run as often as told.
+FAILING_JAVA = """\
+case "$*" in
+*PTBTokenizer*) name=tokenizer most={tokenizer} ;;
+*) name=meteor most={meteor} ;;
+esac
+echo >> "$JAVA_RUNS/$name"
+if [ "$(wc -l < "$JAVA_RUNS/$name")" -gt "$most" ]; then echo "no heap left" >&2; exit 1; fi
+if [ "$name" = tokenizer ]; then exec tr A-Z a-z; fi
+while read -r line; do
+  case "$line" in
+  SCORE*) echo "1.0 2.0" ;;
+  EVAL*) for part in $line; do if [ "$part" = "|||" ]; then echo 0.5; fi; done; echo 0.25 ;;
+  esac
+done
+"""
+
+
+@pytest.fixture
+def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """Put such a Java on the path."""
+
+    def install(tokenizer: int, meteor: int) -> None:
+        program = tmp_path / "bin" / "java"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\n" + FAILING_JAVA.format(tokenizer=tokenizer, meteor=meteor))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("JAVA_RUNS", str(tmp_path))
+
+    return install
+
+
+@pytest.mark.parametrize(("tokenizer", "meteor", "program"), [(9, 0, "METEOR"), (0, 9, "the official tokenizer")])
+def test_a_java_that_fails_is_found_out_before_the_first_photo(
+    data: CaptionData, java: Callable[[int, int], None], tokenizer: int, meteor: int, program: str
+) -> None:
+    java(tokenizer, meteor)
+    fake = FakeCaptioner()
+    with pytest.raises(DataError, match=rf"Java could not run {program} \(no heap left\)"):
+        run(data, replace(OPTIONS, tokenizer="ptb"), fake)
+    assert fake.batches == []
+
+
+def test_a_photo_without_a_word_to_score_by_is_found_out_before_the_first_photo(data: CaptionData) -> None:
+    fake, wordless = FakeCaptioner(), replace(data.examples[1], captions=("!",))
+    with pytest.raises(DataError, match=r"20\.png has no reference with a word in it"):
+        run(CaptionData((wordless, *data.examples[2:])), fake=fake)
+    assert fake.batches == []
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "meteor", "by", "program"), [(9, 1, "ptb", "METEOR"), (1, 9, "simple", "the official tokenizer")]
+)
+def test_a_java_that_fails_afterwards_costs_no_captions_and_no_other_score(
+    data: CaptionData, java: Callable[[int, int], None], tokenizer: int, meteor: int, by: str, program: str
+) -> None:
+    java(tokenizer, meteor)
+    report = run(data, replace(OPTIONS, tokenizer="ptb"))
+    for width in report.widths:
+        assert (width.scores.tokenizer, width.scores.meteor) == (by, None)
+    assert report.widths[1].scores.bleu_4 == pytest.approx(1.0)
+    assert report.widths[0].scores.bleu_1 == pytest.approx(6 / 10)
+    record = report.as_dict(captions=True)
+    assert record["problem"].startswith(f"Java could not run {program} (no heap left)")
+    assert len(record["captions"]) == 3
+    assert ("not comparable" in report.table()) == (by == "simple")
+
+
+def test_a_java_that_works_leaves_no_problem(data: CaptionData, java: Callable[[int, int], None]) -> None:
+    java(2, 2)
+    report = run(data, replace(OPTIONS, tokenizer="ptb"))
+    assert [width.scores.meteor for width in report.widths] == [0.25, 0.25]
+    assert (report.problem, "problem" in report.as_dict()) == ("", False)
+
+
+def test_the_command_gives_the_report_out_before_it_says_what_is_missing(
+    tmp_path: Path,
+    data: CaptionData,
+    java: Callable[[int, int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    java(9, 1)
+    monkeypatch.setattr("captioner.commands.evaluate.load_model", lambda _: FakeCaptioner())
+    monkeypatch.setattr("captioner.training.data.load_data", lambda _: data)
+    out = tmp_path / "scores.json"
+    assert main(["evaluate", "--data", "d", "--beam-width", "1,3", "--json", str(out), "--captions"]) == 2
+    told = capsys.readouterr()
+    assert "fake: 3 photos of val" in told.out
+    assert "captioner: not everything was scored: Java could not run METEOR (no heap left)" in told.err
+    assert json.loads(out.read_text())["captions"]["20.png"] == {"1": "a dog runs fast", "3": "a red dog runs fast"}

@@ -16,6 +16,7 @@ import pytest
 
 from captioner.errors import DataError
 from captioner.training import evaluate, scoring
+from captioner.training.java import ENGLISH, java_environment
 from captioner.training.scoring import (
     TABLE_HEADER,
     CaptionScores,
@@ -23,6 +24,7 @@ from captioner.training.scoring import (
     quick_cider,
     score_caption_sets,
     score_captions,
+    try_scorer,
 )
 
 # Stands in for both Java programs: the tokenizer hands its lines through, METEOR answers 0.5 per photo, 0.25 in all.
@@ -161,6 +163,19 @@ def test_a_missing_pycocoevalcap_is_said_so(monkeypatch: pytest.MonkeyPatch) -> 
         check_scorer("simple")
 
 
+def test_scoring_is_tried_before_there_are_captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try_scorer({"1": ["a dog"]}, "simple")
+    with pytest.raises(DataError, match="2 has no reference with a word in it"):
+        try_scorer({"1": ["a dog"], "2": ["!"]}, "simple")
+    monkeypatch.setenv("PID_FILE", str(tmp_path / "pid"))
+    install_java(tmp_path, FAKE_JAVA, monkeypatch)
+    try_scorer({"1": ["a dog", "two dogs"], "2": ["a cat"]})
+    assert (tmp_path / "pid.said").read_text() == "SCORE ||| a dog ||| two dogs ||| a dog\n"
+    install_java(tmp_path, 'case "$*" in *PTBTokenizer*) exec cat ;; esac\necho "0,5" >&2\nexit 1\n', monkeypatch)
+    with pytest.raises(DataError, match=r"could not run METEOR \(0,5\): see that `java -version` works"):
+        try_scorer({"1": ["a dog"]})
+
+
 @pytest.mark.parametrize("module", [scoring, evaluate])
 def test_importing_needs_no_pycocoevalcap(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("pycocoevalcap", "pycocoevalcap.bleu.bleu", "pycocoevalcap.tokenizer.ptbtokenizer"):
@@ -176,7 +191,7 @@ def test_importing_needs_no_pycocoevalcap(module: ModuleType, monkeypatch: pytes
 
 def test_a_tokenizer_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_java(tmp_path, "echo 'first line' >&2\necho 'no heap left' >&2\nexit 1\n", monkeypatch)
-    with pytest.raises(DataError, match=r"could not run the official tokenizer \(no heap left\): install"):
+    with pytest.raises(DataError, match=r"could not run the official tokenizer \(no heap left\): see that"):
         score_captions({"1": "a dog"}, {"1": ["a dog"]})
 
 
@@ -190,10 +205,11 @@ def test_a_tokenizer_that_loses_lines(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_meteor_that_fails_is_said_so_and_leaves_nothing(
     death: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = f'case "$*" in *PTBTokenizer*) exec cat ;; esac\necho "no heap left" >&2\n{death}\n'
+    stack = 'echo "no heap left" >&2\nprintf "\\tat Meteor.main(Unknown Source)\\n\\t... 3 more\\n" >&2\n'
+    script = f'case "$*" in *PTBTokenizer*) exec cat ;; esac\n{stack}{death}\n'
     install_java(tmp_path, script, monkeypatch)
     began = time.monotonic()
-    with pytest.raises(DataError, match=r"could not run METEOR \(no heap left\): install"):
+    with pytest.raises(DataError, match=r"could not run METEOR \(no heap left\): see that"):
         score_captions({"1": "a dog"}, {"1": ["a dog"]})
     gc.collect()  # would wait for ever, or warn of open pipes, had METEOR not been put away
     assert time.monotonic() - began < 60
@@ -214,10 +230,35 @@ def test_meteor_is_asked_once_per_caption_and_ends(tmp_path: Path, monkeypatch: 
     assert time.monotonic() - began < 60  # ended, not waited for
 
 
+def test_java_speaks_english_whatever_its_options_say() -> None:
+    assert {"-Duser.language=en", "-Duser.language.format=en", "-Duser.script.format="} <= set(ENGLISH)
+    assert java_environment({"PATH": "/bin", "LANG": "de_DE"}) == {
+        "PATH": "/bin",
+        "LANG": "de_DE",
+        "LC_ALL": "C.UTF-8",
+    }
+    german = java_environment({"_JAVA_OPTIONS": "-Xmx512m -Duser.language=de"})["_JAVA_OPTIONS"].split()
+    assert german == ["-Xmx512m", "-Duser.language=de", *ENGLISH]  # the last one counts
+
+
+# German writes 0,5; a Turkish I becomes an ı; Arabic has its own digits. Each variable beats the one before.
+LANGUAGES = (
+    {},
+    {"JAVA_TOOL_OPTIONS": "-Duser.language=de", "LC_ALL": "de_DE.UTF-8"},
+    {"JDK_JAVA_OPTIONS": "-Duser.language=tr -Duser.country=TR"},
+    {"_JAVA_OPTIONS": "-Duser.language=tr -Duser.language.format=ar -Duser.extensions.format=u-nu-arab"},
+)
+
+
 @needs_java
-def test_the_official_scorer(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_official_scorer(
+    language: dict[str, str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in language.items():
+        monkeypatch.setenv(name, value)
     written = {"1": ["A man's T-shirt isn't red.", "Ein “grüner” Ball"], "2": ["two dogs swim in cold water"]}
-    same = {"1": "a man's t-shirt isn't red", "2": "Two dogs , swim in cold water !"}
+    same = {"1": "a man's t-shirt isn't red", "2": "Two dogs , SWIM IN cold water !"}
     perfect, half = score_caption_sets([same, {"1": same["1"], "2": ""}], written)
     assert (perfect.bleu_1, perfect.bleu_4, perfect.rouge_l) == pytest.approx((1.0, 1.0, 1.0))
     assert perfect.meteor == pytest.approx(1.0)
