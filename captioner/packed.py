@@ -28,6 +28,8 @@ class PackedLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.Linear's word)
         """(..., inputs) to (..., outputs)."""
         weight, bias = self.weight, self.bias
+        if input.dim() < 2 or input.shape[-1] != self.in_features:  # FBGEMM takes no row alone
+            return super().forward(input)
         made_of = (weight,) if bias is None else (weight, bias)
         product = self._layout.of(made_of, input, lambda: arrange((weight,), bias))
         return super().forward(input) if product is None else product(input)
@@ -41,15 +43,22 @@ class PackedLSTMCell(nn.LSTMCell):
         self._layout = Layout()
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:  # noqa: A002
-        """Input (N, inputs), hidden and cell (N, hidden) to the next hidden and cell."""
+        """Input (N, inputs), hidden and cell (N, hidden) to the next hidden and cell; or all without N."""
+        if hx is None or not self._fits(input, *hx):
+            return super().forward(input, hx)
         weights, biases = (self.weight_ih, self.weight_hh), (self.bias_ih, self.bias_hh)
         product = self._layout.of((*weights, *biases), input, lambda: arrange(weights, biases[0] + biases[1]))
-        if hx is None or product is None:
+        if product is None:
             return super().forward(input, hx)
         gates = product(torch.cat([input, hx[0]], dim=1))  # (N, 4 * hidden)
         enter, keep, candidate, leave = gates.chunk(4, dim=1)  # (N, hidden) each, in PyTorch's order
         cell = keep.sigmoid() * hx[1] + enter.sigmoid() * candidate.tanh()
         return leave.sigmoid() * cell.tanh(), cell
+
+    def _fits(self, input: Tensor, hidden: Tensor, cell: Tensor) -> bool:  # noqa: A002
+        """Whether these are rows of the right lengths; all else is taken, or refused, by PyTorch's own."""
+        rows = input.shape[:1]
+        return input.shape == (*rows, self.input_size) and hidden.shape == cell.shape == (*rows, self.hidden_size)
 
 
 def arrange(weights: tuple[Tensor, ...], bias: Tensor | None) -> Product | None:

@@ -36,12 +36,46 @@ def plain(layer: PackedLinear, rows: torch.Tensor) -> torch.Tensor:
     return nn.functional.linear(rows, layer.weight, layer.bias).detach()
 
 
-@pytest.mark.parametrize("shape", [(1, 24), (20, 24), (2, 3, 24), (0, 24)])
+def in_float16(layer: nn.Module) -> None:
+    """Matrices that hold nothing but float16 numbers, as checkpoints saved so do."""
+    with torch.no_grad():
+        for weight in layer.parameters():
+            if weight.dim() == 2:
+                weight.copy_(weight.half())
+
+
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (20, 24), (2, 3, 24), (2, 1, 3, 24), (0, 24), (2, 0, 24)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_product_is_pytorch_s(shape: tuple[int, ...], bias: bool) -> None:
+@pytest.mark.parametrize("half", [True, False])
+def test_a_product_is_pytorch_s(shape: tuple[int, ...], bias: bool, half: bool) -> None:
     layer, rows = PackedLinear(24, 50, bias), torch.randn(shape)
+    if half:
+        in_float16(layer)
     with torch.inference_mode():
         torch.testing.assert_close(layer(rows), plain(layer, rows), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_rows_need_not_lie_one_after_the_other(half: bool) -> None:
+    layer, rows = PackedLinear(24, 50), torch.randn(24, 6)
+    if half:
+        in_float16(layer)
+    with torch.inference_mode():
+        for given in (rows.T, rows.T[::2], rows.T[0], torch.randn(4, 48)[:, ::2], torch.randn(24).expand(3, 24)):
+            torch.testing.assert_close(layer(given), plain(layer, given), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(), (23,), (3, 25), (3, 1), (2, 3, 12)])
+@pytest.mark.parametrize("half", [True, False])
+def test_what_is_no_row_is_refused_as_pytorch_refuses_it(shape: tuple[int, ...], half: bool) -> None:
+    layer, rows = PackedLinear(24, 50), torch.ones(shape)
+    if half:
+        in_float16(layer)
+    with pytest.raises(RuntimeError) as wanted:
+        plain(layer, rows)
+    with torch.inference_mode(), pytest.raises(RuntimeError) as refused:
+        layer(rows)
+    assert str(refused.value) == str(wanted.value)
 
 
 @pytest.mark.skipif(not packed._fbgemm_serves(), reason="FBGEMM is not to be had here")
@@ -85,14 +119,39 @@ def test_without_fbgemm_float16_weights_are_read_as_float32(
     assert in_float32 == [(50, 24)]
 
 
-@pytest.mark.parametrize("rows", [1, 5, 20])
-def test_a_cell_s_step_is_pytorch_s(rows: int) -> None:
+@pytest.mark.parametrize("rows", [(), (1,), (5,), (20,)])
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_cell_s_step_is_pytorch_s(rows: tuple[int, ...], half: bool, begun: bool) -> None:
     cell = PackedLSTMCell(30, 16)
-    read, state = torch.randn(rows, 30), (torch.randn(rows, 16), torch.randn(rows, 16))
+    if half:
+        in_float16(cell)
+    read, state = torch.randn(*rows, 30), (torch.randn(*rows, 16), torch.randn(*rows, 16)) if begun else None
     expected = nn.LSTMCell.forward(cell, read, state)
     with torch.inference_mode():
         for given, wanted in zip(cell(read, state), expected, strict=True):
             torch.testing.assert_close(given, wanted.detach(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("read", "hidden", "state"),
+    [
+        ((2, 31), (2, 15), (2, 16)),  # as many numbers in all
+        ((2, 30), (2, 16), (1, 16)),  # which would be spread over both rows
+        ((2, 30), (1, 16), (1, 16)),
+        ((2, 30), (16,), (16,)),
+        ((2, 3, 30), (2, 16), (2, 16)),
+    ],
+)
+def test_what_is_no_state_is_refused_as_pytorch_refuses_it(
+    read: tuple[int, ...], hidden: tuple[int, ...], state: tuple[int, ...]
+) -> None:
+    cell, given = PackedLSTMCell(30, 16), (torch.ones(read), (torch.ones(hidden), torch.ones(state)))
+    with pytest.raises((RuntimeError, ValueError)) as wanted:
+        nn.LSTMCell.forward(cell, *given)
+    with torch.inference_mode(), pytest.raises((RuntimeError, ValueError)) as refused:
+        cell(*given)
+    assert str(refused.value) == str(wanted.value)
 
 
 def test_the_layers_really_lay_their_weights_out() -> None:
