@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,15 +20,15 @@ SMALL_NETWORK = 7  # stages; of a network with no more of them all are named
 
 @contextmanager
 def record_activations(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Record what named layers give while the model runs inside the `with` block.
+    """Record what named layers give while this thread runs the model inside the `with` block.
 
         with record_activations(encoder, ("stages.0", "stages.4")) as seen:
             encoder(pixels)
         seen["stages.0"]  # (P, C, h, w)
 
     Nothing but the layers asked for is kept. Every map is a copy, since a later layer may work in place, without its
-    gradient; a layer that runs several times leaves what it gave last. The hooks are removed when the block ends,
-    also by an exception.
+    gradient; a layer that runs several times leaves what it gave last. What other threads do with the same model
+    meanwhile is theirs. The hooks are removed when the block ends, also by an exception.
 
     Args:
         model: any module.
@@ -56,9 +57,12 @@ def record_activations(model: nn.Module, names: Sequence[str]) -> Iterator[dict[
 
 
 def _keep_under(seen: dict[str, Tensor], name: str) -> Callable[[nn.Module, object, object], None]:
-    """A forward hook that keeps what its layer gives under a name."""
+    """A forward hook that keeps what its layer gives in this thread under a name."""
+    owner = threading.get_ident()  # the layer is shared: others caption other photos with it at the same time
 
     def keep(layer: nn.Module, given: object, result: object) -> None:
+        if threading.get_ident() != owner:
+            return
         if not isinstance(result, Tensor):
             raise EncoderError(f"expected a tensor from the layer {name!r}, got {type(result).__name__}")
         seen[name] = result.detach().clone()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -67,6 +70,41 @@ def test_a_layer_that_runs_twice_leaves_what_it_gave_last() -> None:
     with record_activations(model, ("0",)) as seen:
         model(torch.ones(1))
     assert seen["0"].tolist() == [4.0]
+
+
+class Interrupting(nn.Module):
+    """Lets another thread do something each time this one has run the layers before."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self.meanwhile, self.owner = meanwhile, threading.get_ident()
+
+    def forward(self, values: Tensor) -> Tensor:
+        if threading.get_ident() == self.owner:
+            with ThreadPoolExecutor(1) as other:
+                other.submit(self.meanwhile).result()
+        return values
+
+
+def test_what_another_thread_runs_meanwhile_is_not_recorded() -> None:
+    others: list[Tensor] = []
+    meanwhile = Interrupting(lambda: others.append(model(torch.tensor([7.0]))))
+    model = nn.Sequential(Doubling(), meanwhile, Doubling())
+    with record_activations(model, ("0", "2")) as seen:
+        model(torch.tensor([1.0]))
+    assert others == [torch.tensor([28.0])]
+    assert {name: values.item() for name, values in seen.items()} == {"0": 2.0, "2": 4.0}
+
+
+def test_stages_are_of_one_photo_while_another_thread_captions_others() -> None:
+    encoder = tiny_checkpoint().encoder.eval()
+    pixels, other = torch.randn(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    alone = see_stages(encoder, pixels, 3, 16)
+    encoder.stages[-1] = nn.Sequential(encoder.stages[-1], Interrupting(lambda: encoder(other)))
+    interrupted = see_stages(encoder, pixels, 3, 16)
+    for name, maps in alone.maps.items():
+        assert interrupted.maps[name].channels == maps.channels
+        assert torch.equal(interrupted.maps[name].maps, maps.maps)
 
 
 def test_the_hooks_are_gone_after_an_exception() -> None:
