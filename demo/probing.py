@@ -65,13 +65,13 @@ def probe_json(subject: Subject, question: Question) -> Answer:
     if test == "erase":
         told, promised, _ = _erased(subject, question, options)
         return {"kind": test, **told.to_json(width), "outlook": promised}
-    raise SearchError(text.known_tests([*TESTS, "gaze", "erase"]))
+    raise SearchError(text.known_tests(EXPERIMENTS))
 
 
 def probe_view(subject: Subject, question: Question) -> Answer:
     """The same for the page: where a caption is told again, the whole result of it, all widths."""
     test = question.get("test")
-    if test not in ("gaze", "erase"):
+    if test not in TOLD_AGAIN:
         return probe_json(subject, question)
     preset = read_preset(question.get("preset"))
     options = SearchOptions.preset(preset)
@@ -201,3 +201,5 @@ TESTS: dict[str, Callable[[Subject, Question], Answer]] = {
     "boxes": _boxes,
     "shuffled": _shuffled,
 }
+TOLD_AGAIN = ("gaze", "erase")  # the caption itself changes
+EXPERIMENTS = (*TESTS, *TOLD_AGAIN)
