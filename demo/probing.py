@@ -91,7 +91,7 @@ def brush_rate(model: str, file: Path = RATES_FILE) -> Answer | None:
     if not file.is_file():
         return None
     report = json.loads(file.read_text(encoding="utf-8"))
-    return dict(report["brush"]) if report["model"] == model else None
+    return dict(report["brush"]) if report["model"] == model and "brush" in report else None
 
 
 def _view(subject: Subject, told: Description, photo: Image.Image, preset: str) -> ResultView:
@@ -147,7 +147,8 @@ def _second(subject: Subject, question: Question) -> Answer:
 
     opinion = second_opinion(subject.captioner, subject.grid, _words(subject, question), _step(question))
     maps = {"attention": opinion.attention.tolist(), "attribution": opinion.attribution.tolist()}
-    return {**maps, "correlation": opinion.correlation}
+    told = {"agreement": opinion.agreement, "verdict": opinion.verdict, "correlation": opinion.correlation}
+    return {**maps, **told}
 
 
 def _boxes(subject: Subject, question: Question) -> Answer:

@@ -25,6 +25,7 @@ from captioner.training.data import Example
 from captioner.training.localisation import object_nouns
 from captioner.training.nouns import singular
 from captioner.training.pointing import inside_share
+from captioner.training.second_opinions import SecondReport, ask_twice
 from captioner.training.views import Box
 
 if TYPE_CHECKING:
@@ -82,12 +83,13 @@ class BrushReport:
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """Both, with whose they are and how many photos were looked at."""
+    """All three, with whose they are and how many photos were looked at."""
 
     model: str
     photos: int
     verdicts: VerdictReport
     brush: BrushReport
+    second: SecondReport
 
     def as_dict(self) -> dict[str, object]:
         """All numbers by name."""
@@ -123,7 +125,8 @@ def probe(captioner: Captioner, examples: Sequence[Example], limit: int | None =
         raise DataError("expected captions with words and things they do not name, got none: give more photos")
     always, once, elsewhere, changed = np.mean(np.array(brushed, dtype=np.float64), axis=0).tolist()
     brush = BrushReport(len(brushed), always, once, elsewhere, changed)
-    return ProbeReport(captioner.card.name, len(chosen), judge_verdicts(tests), brush)
+    second = ask_twice(captioner, examples, limit, seed)
+    return ProbeReport(captioner.card.name, len(chosen), judge_verdicts(tests), brush, second)
 
 
 def judge_verdicts(tests: Sequence[tuple[MapTest, bool]]) -> VerdictReport:

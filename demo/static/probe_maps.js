@@ -1,21 +1,18 @@
 // Experiments that set a map beside another: a second opinion, drawn boxes, a decoder with shuffled weights.
 
-const AGREES = 0.4; // rank correlation from which two maps are said to agree, and half of which they partly do
-
 function mountSecond(desk) {
   const runner = makeRunner(desk, "second", {
     label: () => aboutWord(desk, "probe_second_go"),
     question: () => ({ step: desk.state.word }),
-    show: ({ attention, attribution, correlation }) => {
+    show: ({ attention, attribution, agreement, verdict }) => {
       const own = attention.flat();
       const for_it = attribution.flat().map((value) => Math.max(0, value));
       const against = -attribution.flat().reduce((sum, value) => sum + Math.min(0, value), 0);
       const total = for_it.reduce((sum, value) => sum + value, 0);
-      const kind = correlation >= AGREES ? "agree" : correlation >= AGREES / 2 ? "partly" : "differ";
-      const values = { word: spoken(wordOnShow(desk)), correlation: correlation.toFixed(2).replace("-", "−") };
+      const values = { word: spoken(wordOnShow(desk)), agreement: percent(agreement) };
       const note = desk.t("probe_second_note", { against: percent(against / (against + total || 1)) });
       return [
-        make("p", "sw-verdict", filledWith(desk.t(`probe_second_${kind}`), values)),
+        make("p", "sw-verdict", filledWith(desk.t(`probe_second_${verdict}`), values)),
         make("div", "sw-probe-tiles", [
           probeTile(desk, own, Math.max(...own), desk.t("probe_second_attention"), desk.t("probe_second_attention")),
           probeTile(desk, for_it, Math.max(...for_it), desk.t("probe_second_gradient"), desk.t("probe_second_gradient")),

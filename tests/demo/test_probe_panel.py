@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from builders import photo, photo_bytes
 from captioner.probes.map_test import map_test
+from captioner.probes.second import AGREES, DIFFERS, Verdict, second_opinion
 from captioner.probes.seen import seen_or_guessed
 from demo import text
 from demo.probing import RATES_FILE, brush_rate
@@ -84,10 +86,39 @@ def test_the_verdict_on_a_map_is_the_models_and_goes_with_the_word(panel: tuple[
     expect(done.locator(".sw-verdict")).to_have_count(0)
 
 
-def test_a_second_opinion_and_shuffled_weights_show_maps(panel: tuple[Page, Watch]) -> None:
+def test_a_second_opinion_says_what_its_maps_show(panel: tuple[Page, Watch]) -> None:
+    from builders import tiny_captioner
+    from captioner.photo import open_photo
+
     page, _ = panel
-    expect(run(page, "second").locator(".sw-probe-tile")).to_have_count(2)
-    expect(card(page, "second").locator(".sw-verdict")).to_contain_text("rank correlation")
+    captioner, words = tiny_captioner(), words_of(page)
+    grid = captioner.encode([open_photo(photo_bytes(photo(300, 200)))])
+    for step in range(2):
+        page.locator(".sw-caption .sw-word").nth(step).click()
+        opinion = second_opinion(captioner, grid, words, step)
+        expect(run(page, "second").locator(".sw-probe-tile")).to_have_count(2)
+        start = text.VIEWER[f"probe_second_{opinion.verdict}"].partition("{agreement}")[0].format(word=words[step])
+        shown = card(page, "second").locator(".sw-verdict").inner_text()
+        assert shown.startswith(start)
+        share = shown.removeprefix(start).partition(" %")[0].removeprefix("< ")
+        assert float(share) == pytest.approx(100 * opinion.agreement, abs=0.6)
+
+
+@pytest.mark.parametrize("verdict", get_args(Verdict))
+def test_every_verdict_has_its_sentence(panel: tuple[Page, Watch], verdict: str) -> None:
+    """The server judges, the page says it."""
+    page, _ = panel
+    answer = {"kind": "second", "attention": [[1, 0], [0, 0]], "attribution": [[1, 0], [0, -1]]}
+    told = json.dumps({**answer, "agreement": 0.456, "verdict": verdict})
+    page.route("**/component_server/**", lambda route: route.fulfill(body=told, content_type="application/json"))
+    sentence = text.VIEWER[f"probe_second_{verdict}"]
+    word = page.locator(".sw-caption .sw-word[aria-pressed=true] .sw-word-text").inner_text()
+    shown = run(page, "second").locator(".sw-verdict")
+    expect(shown).to_have_text(sentence.format(word=word, agreement="46 %"))
+
+
+def test_shuffled_weights_show_maps(panel: tuple[Page, Watch]) -> None:
+    page, _ = panel
     expect(run(page, "shuffled").locator(".sw-probe-tile")).to_have_count(2 * len(words_of(page)))
     expect(card(page, "boxes")).to_have_count(0)  # nobody drew boxes on this photo
 
@@ -168,3 +199,12 @@ def test_the_rate_of_the_brush_is_the_measured_one_and_only_for_its_model() -> N
     assert brush_rate(report["model"]) == report["brush"]
     assert brush_rate("another model") is None
     assert set(report["brush"]) == {"photos", "always", "once", "elsewhere", "changed"}
+
+
+def test_the_verdicts_of_a_second_opinion_mean_what_was_measured() -> None:
+    """Where this fails after the model or a threshold was changed: `python -m captioner probe --only second`."""
+    report = json.loads(RATES_FILE.read_text(encoding="utf-8"))["second"]
+    assert (report["agrees"], report["differs"]) == (AGREES, DIFFERS)
+    assert report["verdicts"]["agree"]["near"] >= 0.9
+    assert report["verdicts"]["differ"]["far"] >= 0.85
+    assert min(row["words"] for row in report["verdicts"].values()) > report["words"] / 20

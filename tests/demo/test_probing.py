@@ -37,7 +37,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 ANSWER_KEYS = {
     "map": {"word", "log_prob", "uniform", "shuffled", "deletion", "loss", "verdict"},
     "seen": {"words", "log_probs", "blind", "gains"},
-    "second": {"attention", "attribution", "correlation"},
+    "second": {"attention", "attribution", "agreement", "verdict", "correlation"},
     "shuffled": {"words", "maps"},
     "gaze": {"captions", "grid", "model", "guessing", "strangeness"},
     "erase": {"captions", "grid", "model", "guessing", "strangeness", "outlook"},

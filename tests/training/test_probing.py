@@ -99,6 +99,7 @@ def test_a_report_counts_every_word_and_is_the_same_again(folder: Path) -> None:
     assert 0 < report.brush.photos <= 4
     shares = (report.brush.always, report.brush.once, report.brush.elsewhere, report.brush.changed)
     assert all(0 <= share <= 1 for share in shares)
+    assert report.second.words == report.verdicts.words
     assert json.dumps(probe(captioner, examples, 4, seed=1).as_dict()) == json.dumps(report.as_dict())
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from builders import caption, wide_captioner
@@ -73,6 +74,53 @@ def test_the_correlation_is_spearmans_ties_included() -> None:
     assert SecondOpinion(first, second).correlation == pytest.approx(expected)
     assert SecondOpinion(first, -first).correlation == pytest.approx(-1)
     assert SecondOpinion(first, np.ones_like(first)).correlation == 0.0
+
+
+def lit(*cells: tuple[int, int, float]) -> NDArray[np.float32]:
+    """A map of 6 x 8 cells, dark but for these (row, column, weight)."""
+    drawn = np.zeros((6, 8), np.float32)
+    for row, column, weight in cells:
+        drawn[row, column] = weight
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("attribution", "agreement", "verdict", "distance", "shared"),
+    [
+        (lit((2, 2, 3.0)), 1.0, "agree", 0, 0.8),
+        (lit((3, 3, 0.1)), 1.0, "agree", 1, 0.0),  # the cell beside it, across the corner
+        (lit((2, 2, 0.8), (5, 7, 1.0)), 0.25, "partly", 5, 4 / 9 + 0.2),  # attention has a quarter of its peak there
+        (lit((2, 2, 0.1), (5, 7, 1.0)), 0.1, "differ", 5, 0.1 / 1.1 + 0.2),
+        (lit((2, 6, 1.0)), 0.0, "differ", 4, 0.0),
+        (lit((2, 2, 1.0), (0, 0, -9.0)), 1.0, "agree", 0, 0.8),  # what speaks against the word is not drawn
+        (lit((0, 0, -9.0)), 0.0, "differ", None, 0.0),
+        (lit(), 0.0, "differ", None, 0.0),
+    ],
+)
+def test_the_verdict_is_about_what_is_drawn(
+    attribution: NDArray[np.float32], agreement: float, verdict: str, distance: int | None, shared: float
+) -> None:
+    opinion = SecondOpinion(lit((2, 2, 0.8), (5, 7, 0.2)), attribution)
+    assert opinion.agreement == pytest.approx(agreement)
+    assert (opinion.verdict, opinion.distance) == (verdict, distance)
+    assert opinion.shared == pytest.approx(shared)
+
+
+def test_a_flat_map_points_nowhere() -> None:
+    """All its cells are the brightest, and of 48 only 4 lie beside the cell that speaks for the word, or are it."""
+    flat, corner = np.full((6, 8), 1 / 48, np.float32), lit((0, 0, 1.0))
+    assert SecondOpinion(flat, corner).agreement == pytest.approx(4 / 48)
+    assert SecondOpinion(corner, flat).agreement == pytest.approx(4 / 48)
+    assert SecondOpinion(flat, corner).verdict == "differ"
+
+
+def test_agreement_is_the_same_either_way_round_and_on_any_scale() -> None:
+    first, second = np.random.default_rng(1).random((2, 5, 9), np.float32)
+    agreement = SecondOpinion(first, second).agreement
+    assert 0 < agreement <= 1
+    assert SecondOpinion(second, first).agreement == pytest.approx(agreement)
+    assert SecondOpinion(first, 100 * second).agreement == pytest.approx(agreement)
+    assert SecondOpinion(first[:, ::-1], second[:, ::-1]).agreement == pytest.approx(agreement)
 
 
 def test_shuffled_weights_are_the_same_numbers_elsewhere_and_the_model_stays_as_it_was() -> None:
