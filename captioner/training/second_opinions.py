@@ -140,6 +140,6 @@ def second_table(report: SecondReport) -> str:
     title = f"second opinion on {report.words} words of {report.photos} photos"
     key = f"brightest cells: near is {NEAR} apart at most, far {FAR} or more"
     used = f"AGREES = {report.agrees}, DIFFERS = {report.differs} in captioner/probes/second.py"
-    loosest = f"{report.least_agrees} or more, {report.most_differs} or less"
+    loosest = f"{report.least_agrees or 'none'} or more, {report.most_differs or 'none'} or less"
     goal = f"{100 * GOAL:.0f} % near where they agree, far where they differ: {loosest}"
     return "\n".join([f"{title}; {key}", *lines, f"{used}: {'keep' if report.holds else 'change'} them ({goal})"])
