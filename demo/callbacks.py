@@ -21,8 +21,8 @@ from demo import text
 from demo.batches import PhotoTask, Seen
 from demo.scheduler import Scheduler
 from demo.tickets import FullError
-from demo.view import ShownPhoto, build_fault, build_problem, build_view, show_photo
-from demo.view_types import FullView, ResultView, View
+from demo.view import ShownPhoto, build_fault, build_gone, build_problem, build_view, show_photo
+from demo.view_types import FullView, ProblemView, ResultView, View
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -32,6 +32,10 @@ MAX_DATA_ADDRESS = 4_000_000  # characters of a data: address, as many bytes as 
 MAX_VISITOR = 64  # characters of a page's name
 
 Upload = Mapping[str, Any]  # what Gradio says of a file: its "path" on the server, or a data: address as "url"
+
+
+class PhotoGoneError(PhotoError):
+    """The file is not on the server, or no longer."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,15 @@ def view_photo(scheduler: Scheduler, uploads: Path, upload: object, asker: Asker
     except FullError as problem:
         return {"kind": "full", "message": str(problem), "seconds": problem.seconds}
     except CaptionerError as problem:
-        return build_problem(str(problem))
+        return build_refusal(problem)
     except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
         LOG.exception("A photo could not be captioned.")
         return build_fault(text.UNEXPECTED)
+
+
+def build_refusal(problem: CaptionerError) -> ProblemView:
+    """The view of a question that was refused."""
+    return build_gone(str(problem)) if isinstance(problem, PhotoGoneError) else build_problem(str(problem))
 
 
 def described(
@@ -203,7 +212,7 @@ def find_upload(uploads: Path, upload: Upload) -> str | bytes:
             raise PhotoError(text.NO_PHOTO)
         return read_data_address(str(address))
     if not _lies_in(uploads, str(path)):
-        raise PhotoError(text.PHOTO_GONE)
+        raise PhotoGoneError(text.PHOTO_GONE)
     return str(path)
 
 
@@ -216,7 +225,7 @@ def content_of(source: str | bytes) -> str:
     try:
         return hashlib.sha256(source if isinstance(source, bytes) else Path(source).read_bytes()).hexdigest()
     except OSError as problem:
-        raise PhotoError(text.PHOTO_GONE) from problem
+        raise PhotoGoneError(text.PHOTO_GONE) from problem
 
 
 def read_data_address(address: str) -> bytes:

@@ -38,15 +38,13 @@ from demo.scheduler import Scheduler
 from demo.scripts import (
     CONNECT_EXAMPLES,
     CONNECT_VIEWER,
-    HEAR_PHOTO,
     RUN_KIT,
-    TAKE_PICKED,
     style_paths,
     viewer_script,
     viewer_style,
 )
 from demo.status import ServerStatus
-from demo.templates import EXAMPLES_TEMPLATE, HEADER_TEMPLATE, PRIVACY_TEMPLATE
+from demo.templates import EXAMPLES_TEMPLATE, HEADER_TEMPLATE, PHOTO_BOX_TEMPLATE, PRIVACY_TEMPLATE, scriptless
 from demo.view import build_problem
 from demo.view_types import View
 
@@ -90,13 +88,14 @@ def build_page(find_captioner: Callable[[], Captioner], line_length: int = LINE_
         _header(languages)
         with gr.Row(elem_id="sw-columns"):
             with gr.Column(scale=1, min_width=230, elem_id="sw-input"):
+                gr.HTML(html_template=PHOTO_BOX_TEMPLATE, js_on_load=None, elem_id="sw-photo-input")
                 photo = _photo_input()
-                picker = _examples_strip(examples, photo)
+                _examples_strip(examples, photo)
             with gr.Column(scale=4, min_width=320):
                 answerer = Answerer(find_captioner, Path(photo.GRADIO_CACHE), scheduler, grids)
                 _viewer(answerer, languages, recorded_view(examples))
         gr.HTML(html_template=PRIVACY_TEMPLATE, words=text.VIEWER["privacy"], js_on_load=None)
-        _wire(scheduler, photo, picker)
+        _publish_look(scheduler, photo)
         publish_api(scheduler, photo, grids)
     page.queue(max_size=QUEUE_LENGTH)
     page.scheduler = scheduler
@@ -138,6 +137,7 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
         footer_links=["api", "settings"],
         theme=_theme(),
         css_paths=style_paths(),
+        head=scriptless(text.read_languages()),
         app_kwargs={
             "middleware": [
                 Middleware(Guard, Path(get_upload_folder()), options),
@@ -159,15 +159,8 @@ async def _meanwhile(app: object) -> AsyncIterator[None]:
 
 
 def _photo_input() -> Any:
-    """An image box that never fetches a photo from another address on a client's behalf."""
-    box = gr.Image(
-        label=text.VIEWER["photo_label"],
-        sources=["upload", "clipboard", "webcam"],
-        type="filepath",
-        height=230,
-        buttons=[],
-        elem_id="sw-photo-input",
-    )
+    """What takes a program's photo, and never fetches one from another address; the page's own is `photo_box.js`."""
+    box = gr.Image(label=text.VIEWER["photo_label"], type="filepath", visible=False)
     keep = box.async_move_resource_to_block_cache
 
     async def keep_local(source: str | Path | None) -> str | None:
@@ -220,7 +213,7 @@ def _viewer(answerer: Answerer, languages: Mapping[str, text.Texts], recorded: V
     )
 
 
-def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> Any:
+def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> None:
     """The examples to pick from; one that is picked is copied to where uploaded photos lie."""
 
     def fetch_example(question: object) -> dict[str, Any]:
@@ -236,7 +229,7 @@ def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> Any:
         {"title": example.title, "key": f"example_{example.path.stem}", "thumbnail": example.thumbnail()}
         for example in examples
     ]
-    return gr.HTML(
+    gr.HTML(
         html_template=EXAMPLES_TEMPLATE,
         js_on_load=CONNECT_EXAMPLES,
         apply_default_css=False,
@@ -248,8 +241,8 @@ def _examples_strip(examples: tuple[ExamplePhoto, ...], photo: Any) -> Any:
     )
 
 
-def _wire(scheduler: Scheduler, photo: Any, picker: Any) -> None:
-    """An example becomes the photo; the viewer hears of every photo and takes it to `look` by itself (queue.js)."""
+def _publish_look(scheduler: Scheduler, photo: Any) -> None:
+    """The endpoint that the viewer takes every photo to (queue.js)."""
 
     uploads = Path(photo.GRADIO_CACHE)
 
@@ -266,8 +259,6 @@ def _wire(scheduler: Scheduler, photo: Any, picker: Any) -> None:
             view_photo(scheduler, uploads, upload, Asker(session=request.session_hash, told=tell))
         ).decode()
 
-    picker.pick(outputs=photo, js=TAKE_PICKED, api_visibility="private")
-    photo.change(inputs=photo, js=HEAR_PHOTO, api_visibility="private")
     gr.Button(visible=False).click(
         look,
         inputs=gr.JSON(visible=False),

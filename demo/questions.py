@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 from captioner.errors import CaptionerError, SearchError
 from demo import text
 from demo.box import answer_inside, answer_stages
-from demo.callbacks import Asker, content_of, described, find_upload, open_upload, read_preset, read_visitor
+from demo.callbacks import (
+    Asker,
+    build_refusal,
+    content_of,
+    described,
+    find_upload,
+    open_upload,
+    read_preset,
+    read_visitor,
+)
 from demo.comparison import describe_example
 from demo.grids import GridCache
 from demo.health import Checkup
@@ -79,7 +88,7 @@ class Answerer:
                 return AT_ONCE[kind](self, {**question, "network": network})
             return self._told(kind, {**question, "network": network}, session)
         except CaptionerError as problem:
-            return build_problem(str(problem))
+            return build_refusal(problem)
         except Exception:  # an error nobody foresaw: its traceback is for the server's log, not for the visitor
             LOG.exception("A question of the kind %s could not be answered.", kind)
             return build_problem(text.UNANSWERED)

@@ -8,8 +8,6 @@ STATIC = Path(__file__).resolve().parent / "static"
 VIEWER_FILES = (  # .js, in this order
     "parts",
     "maps",
-    "box",
-    "toast",
     "tongue",
     "desk",
     "words",
@@ -60,6 +58,12 @@ VIEWER_FILES = (  # .js, in this order
     "queue",
     "waiting",
     "errands",
+    "photo_file",
+    "notice",
+    "arrivals",
+    "camera",
+    "photo_box",
+    "kept",
     "health",
     "viewer",
 )
@@ -87,6 +91,7 @@ STYLE_FILES = (
     "health",
     "projector",
     "room",
+    "photo_box",
     "contrast",
     "print",
 )  # .css
@@ -97,36 +102,37 @@ RUN_KIT = """
 new Function("element", "props", "server", props.kit.script + props.connect)(element, props, server);
 """
 
-# Connects viewer.js to Gradio. The photo box tells of its photo through HEAR_PHOTO.
+# Connects viewer.js to Gradio.
 CONNECT_VIEWER = """
 const ask = withPatience((question) => server.answer(question));
-const show = mountViewer(element.querySelector(".sw-viewer"), props.texts, ask, props.kit, sendPhoto);
-show(props.value);
-hearPhotos(show.take, show.untaken);
+const box = document.querySelector(".sw-photo-box");
+const show = mountViewer(element.querySelector(".sw-viewer"), props.texts, ask, props.kit, sendPhoto, box);
+if (!show.restore()) show(props.value);
+hearExamples(show.take, show.untaken);
 """
-HEAR_PHOTO = "(photo) => { window.dispatchEvent(new CustomEvent('sw-photo', { detail: photo })); }"
 
 # An example is fetched past Gradio's own events: one of those that finds no server stops them all, and reloads the page
 # as soon as there is one again, and with it goes the result on show.
 CONNECT_EXAMPLES = """
 let turn = 0;
+const locate = async (index) => {
+  const { path } = await server.fetch_example({ index });
+  if (!path) throw new Error("no such example");
+  return path;
+};
 element.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-index]");
   if (!button) return;
   const now = (turn += 1);
+  const index = Number(button.dataset.index);
+  let photo = null;
   try {
-    const { path } = await server.fetch_example({ index: Number(button.dataset.index) });
-    if (now !== turn) return;
-    if (!path) throw new Error("no such example");
-    const { root = "", api_prefix = "/gradio_api" } = window.gradio_config || {};
-    window.saywherePicked = { path, url: `${root}${api_prefix}/file=${path}`, meta: { _type: "gradio.FileData" } };
-    trigger("pick", {});
-  } catch (problem) {
-    if (now === turn) window.dispatchEvent(new CustomEvent("sw-no-photo"));
+    photo = { path: await locate(index), locate: () => locate(index) };
+  } catch (problem) { // no server
   }
+  if (now === turn) window.dispatchEvent(new CustomEvent(photo ? "sw-example" : "sw-no-example", { detail: photo }));
 });
 """
-TAKE_PICKED = "() => window.saywherePicked"
 
 
 def viewer_script() -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
 EXAMPLES_TEMPLATE = """
 <h2 class="sw-examples-title" data-sw-text="examples_label">{{title}}</h2>
 <div class="sw-examples">
@@ -18,4 +22,11 @@ HEADER_TEMPLATE = """
       lang="{{this.code}}">{{this.name}}</button>{{/each}}
   </div></header>
 """
+PHOTO_BOX_TEMPLATE = '<div class="sw-photo-box"></div>'
 PRIVACY_TEMPLATE = '<p class="sw-privacy" data-sw-text="privacy">{{words}}</p>'
+
+
+def scriptless(languages: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a browser without JavaScript shows in the page's place, in every language: nobody can choose one."""
+    said = (f'<p lang="{escape(code)}">{escape(texts["scriptless"])}</p>' for code, texts in languages.items())
+    return f"<noscript>{''.join(said)}</noscript>"

@@ -19,7 +19,7 @@ from demo.first_word import first_word
 from demo.glimpse_view import MapStore, Tops, glimpse_views
 from demo.packing import LAYER_SIDE, PhotoView, pack_bytes, pack_fractions, pack_matrices, pack_photo, scaled
 from demo.tree import build_trees
-from demo.view_types import CaptionView, FaultView, MapsView, ProblemView, ResultView, WordView
+from demo.view_types import CaptionView, FaultView, GoneView, MapsView, ProblemView, ResultView, WordView
 
 DEFAULT_WIDTH = 5
 
@@ -27,6 +27,11 @@ DEFAULT_WIDTH = 5
 def build_problem(message: str) -> ProblemView:
     """The view of something that went wrong."""
     return {"kind": "problem", "message": message}
+
+
+def build_gone(message: str) -> GoneView:
+    """The view of a photo that the server has lost."""
+    return {"kind": "problem", "message": message, "gone": True}
 
 
 def build_fault(message: str) -> FaultView:

@@ -99,6 +99,12 @@ class FaultView(ProblemView):
     again: Literal[True]
 
 
+class GoneView(ProblemView):
+    """The photo's file is no longer on the server; the browser may have it still."""
+
+    gone: Literal[True]
+
+
 class FullView(TypedDict):
     """So many wait that no more may; after so many seconds there is room again."""
 

@@ -20,7 +20,7 @@ function newComparison() {
 }
 
 function choiceOf({ way, paint, file, example }) {
-  return [way, paint.edits.length, file.length, example].join(" ");
+  return [way, paint.edits.length, file instanceof File ? file.name : file.length, example].join(" ");
 }
 
 function setProblem(memory, problem) {
@@ -39,7 +39,7 @@ async function askForSecond(desk, memory, taken) {
   try {
     answer = await desk.ask(taken.question);
   } catch (lost) {
-    answer = null;
+    answer = lost instanceof Refusal ? { message: desk.t(lost.key, lost.values) } : null;
   }
   if (turn !== memory.turn) return;
   memory.waiting = false;

@@ -36,7 +36,7 @@ function mountPick(desk, memory, onChange) {
     // The question to ask and what is known of the second photo, or null as long as there is none.
     take() {
       if (memory.way === "example") return memory.example === null ? null : { question: { kind: "example", index: memory.example, preset: desk.view.preset }, mirrored: false, same: false };
-      if (memory.way === "file") return memory.file && { question: { kind: "describe", photo: { url: memory.file }, preset: desk.view.preset }, mirrored: false, same: false };
+      if (memory.way === "file") return memory.file && { question: { kind: "describe", photo: memory.file instanceof File ? { file: memory.file } : { url: memory.file }, preset: desk.view.preset }, mirrored: false, same: false };
       const { edits } = memory.paint;
       if (!edits.length || !paint || !paint.canvas()) return null;
       const photo = { url: jpegAddress(paint.canvas()) };
@@ -45,39 +45,53 @@ function mountPick(desk, memory, onChange) {
   };
 }
 
+// The second photo as an address or, where this browser cannot read its kind, as the file for the server to read.
+async function secondPhoto(file) {
+  try {
+    return await readPhotoFile(file);
+  } catch (unreadable) {
+    const start = await fileStart(file);
+    if (PHOTO_START.test(start) && !SHOWN_START.test(start)) return file;
+    throw new Refusal("compare_unreadable", { name: file.name });
+  }
+}
+
 // A file to choose, drop or paste; what cannot be read is said, and the one before stays.
 function mountDrop(desk, memory, onChange) {
-  const input = make("input", "sw-drop-input", null, { type: "file", accept: "image/*", "aria-label": desk.t("compare_file") });
+  const input = make("input", "sw-drop-input", null, { type: "file", accept: PHOTO_ACCEPT, "aria-label": desk.t("compare_file") });
   const preview = make("img", "sw-drop-preview", null, { alt: desk.t("compare_file_chosen") });
   const problem = make("p", "sw-refusal", null, { role: "alert" });
   const zone = make("label", "sw-drop", [preview, make("span", null, desk.t("compare_drop")), input]);
   const show = () => {
     preview.hidden = !memory.file;
-    if (memory.file) preview.src = memory.file;
+    if (memory.file) preview.src = memory.file instanceof File ? URL.createObjectURL(memory.file) : memory.file;
   };
-  const read = async (file) => {
-    if (!file) return;
+  const say = (key, values) => { problem.textContent = key ? desk.t(key, values) : ""; };
+  // transfer: what was chosen, dropped or pasted.
+  const read = async (transfer) => {
     try {
-      memory.file = await readPhotoFile(file);
-      problem.textContent = "";
-    } catch (unreadable) {
-      problem.textContent = desk.t("compare_unreadable", { name: file.name || desk.t("compare_file") });
+      const { file, others } = await photoOf(transfer);
+      memory.file = await secondPhoto(file);
+      say(others ? "photo_first" : null, { name: file.name });
+    } catch (refused) {
+      if (!(refused instanceof Refusal)) throw refused;
+      say(refused.key, refused.values);
     }
     show();
     onChange();
   };
-  const firstImage = (files) => [...files].find((file) => file.type.startsWith("image/")) || files[0];
-  input.addEventListener("change", () => read(input.files[0]));
+  preview.addEventListener("error", () => { preview.hidden = true; }); // a kind of photo this browser cannot show
+  input.addEventListener("change", () => input.files.length && read({ files: [...input.files], items: [], types: [] }));
   zone.addEventListener("dragover", (event) => event.preventDefault());
   zone.addEventListener("drop", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    read(firstImage(event.dataTransfer.files));
+    read(event.dataTransfer);
   });
   zone.addEventListener("paste", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    read(firstImage(event.clipboardData.files));
+    read(event.clipboardData);
   });
   show();
   return make("div", "sw-drop-box", [zone, help(desk.t("compare_paste_help")), problem]);

@@ -3,15 +3,19 @@
 const SLOW = 8000; // milliseconds until the visitor is told that it takes a while
 const ROOM = 10; // seconds until there is room in a full queue, where the server does not say
 const LONGEST = 90; // seconds until it is tried once more by itself
+const TRIES = 3; // of a photo by itself, once its server answers again
 
-// root: the viewer. loading: whether the model is still loading. show: puts a view on show. reveal: brings the viewer into
-// sight. covered: called when what lies over it has changed.
-function makeErrands({ root, texts, send, loading, show, reveal, covered }) {
-  const state = { kind: null, photo: null, ahead: 0, slow: false, seconds: 0, said: "" };
+// root: the viewer. loading: whether the model is still loading. show: puts a view on show. refused: says why a photo is not
+// taken. reveal: brings the viewer into sight. covered: called when what lies over it has changed.
+function makeErrands({ root, texts, send, loading, show, refused, reveal, covered }) {
+  const state = { kind: null, photo: null, ahead: 0, share: null, slow: false, seconds: 0, said: "" };
+  const photos = new Map(); // a path on the server -> the photo there
+  let last = null; // the photo that was sent last
+  let tries = 0;
   let giveUp = () => undefined;
   let slowly = null;
   let clock = null;
-  const deeds = { again: () => begin(state.photo), stop: () => halt("stopped"), close: () => change({ kind: null }) };
+  const deeds = { again: () => begin(state.photo), stop: () => halt("stopped"), close: () => halt(null) };
   const room = makeWaitingRoom(texts, deeds);
   const redraw = () => room.draw({ ...state, loading: loading() });
 
@@ -39,21 +43,36 @@ function makeErrands({ root, texts, send, loading, show, reveal, covered }) {
     change({ kind });
   }
 
-  // byItself: the one try after a full queue that no one asked for.
+  // No answer: tried again by itself as soon as there is a server.
+  function lose() {
+    halt("lost");
+    if (tries < TRIES) giveUp = awaitServer(() => (state.photo ? begin(state.photo, true) : halt(null)));
+  }
+
+  // byItself: a try that no one asked for.
   function begin(photo, byItself = false) {
     rest();
+    tries = byItself ? tries + 1 : 0;
+    last = photo;
     if (!COVERING.includes(state.kind)) keepHeight(root, room.head);
-    change({ kind: "looking", photo, ahead: 0, slow: false, said: "" });
+    change({ kind: "looking", photo, ahead: 0, share: null, slow: false, said: "" });
     reveal();
     slowly = window.setTimeout(() => change({ slow: true }), SLOW);
     giveUp = send(photo, {
-      ahead: (count) => change({ ahead: count }),
+      sent: (share) => change({ share: share < 1 ? share : null }),
+      ahead: (count) => change({ ahead: count, share: null }),
       full: (seconds) => wait(byItself ? 0 : retryIn(seconds || ROOM)),
-      lost: () => halt("lost"),
+      lost: lose,
+      refused(key, values) {
+        state.photo = null;
+        halt(null);
+        refused(key, values);
+      },
       done(view) {
         rest();
         const held = room.layer.contains(document.activeElement);
-        state.kind = null;
+        Object.assign(state, { kind: null, photo: null });
+        if (view.source && photo.locate) photos.set(view.source.path, photo);
         show(view);
         change({ said: view.kind === "result" ? view.captions[view.ranking[view.width][0]].text : "" });
         const word = held && root.querySelector('.sw-word[tabindex="0"], .sw-problem button');
@@ -76,18 +95,32 @@ function makeErrands({ root, texts, send, loading, show, reveal, covered }) {
   return {
     layer: room.layer,
     covering: () => (COVERING.includes(state.kind) ? state.kind : null),
-    again: () => begin(state.photo),
+    again: () => begin(last),
     redraw,
-    // The photo box's photo, or null when it was taken away.
-    take(photo) {
-      if (photo) return void begin(photo);
+    pending: () => state.photo,
+    take: (photo) => begin(photo),
+    // The photo in the box is to go: the one that has no caption yet, else the one on show.
+    remove() {
       if (COVERING.includes(state.kind)) return void halt("stopped");
-      change({ kind: null, photo: null, said: "" });
+      const { photo } = state;
+      state.photo = null;
+      halt(null);
+      if (photo) return undefined;
+      change({ said: "" });
       return show(null);
     },
     untaken() {
-      rest();
-      change({ kind: "lost", photo: null });
+      state.photo = null;
+      tries = 0;
+      lose();
+    },
+    // The new path of a photo that the server has lost, or null where its file is not at hand.
+    async findAgain(path) {
+      const photo = photos.get(path);
+      if (!photo) return null;
+      photo.path = await photo.locate(() => undefined);
+      photos.set(photo.path, photo);
+      return photo.path;
     },
   };
 }

@@ -49,12 +49,11 @@ function makeTongue(texts, root) {
     for (const node of document.querySelectorAll(SAID_NODES)) {
       for (const [name, property] of Object.entries(SAID_IN)) {
         const said = now[node.dataset[name]];
-        if (said !== undefined && node[property] !== said) node[property] = said;
+        const set = said && said.replaceAll("|", name === "swText" ? "\n" : " ");
+        if (said !== undefined && node[property] !== set) node[property] = set;
       }
     }
     for (const node of document.querySelectorAll("[data-sw-language]")) node.ariaPressed = String(node.dataset.swLanguage === language);
-    translateBox(now);
-    translateToasts(now);
   }
 
   function choose(next) {
@@ -72,10 +71,10 @@ function makeTongue(texts, root) {
     choose(chosen.dataset.swLanguage);
   });
   choose(language);
-  // Gradio makes some parts later than the viewer, and makes the photo box anew for each photo.
+  // Gradio makes some parts later than the viewer.
   const outside = (mutation) => !root.contains(mutation.target);
   new MutationObserver((mutations) => mutations.some(outside) && translatePage())
-    .observe(document.body, { childList: true, characterData: true, subtree: true, attributeFilter: ["aria-label"] });
+    .observe(document.body, { childList: true, subtree: true });
 
   return {
     texts: () => now,

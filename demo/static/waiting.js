@@ -6,14 +6,16 @@ const ALARMS = ["full", "lost"]; // said at once by a screen reader, the others 
 
 // What is said: the keys of a title, of a line below it, and of the buttons.
 const ERRAND_WORDS = {
-  looking: ({ ahead, slow, loading }) => ({
+  looking: ({ ahead, share, slow, loading }) => ({
     title: loading ? "errand_loading" : "waiting",
-    more: ahead ? (ahead === 1 ? "errand_ahead_one" : "errand_ahead") : loading ? "errand_loading_more" : slow && "errand_slow",
+    more: share !== null ? "errand_sending" : ahead ? (ahead === 1 ? "errand_ahead_one" : "errand_ahead") : loading ? "errand_loading_more" : slow && "errand_slow",
     ways: ["stop"],
   }),
   full: ({ seconds }) => ({ title: "errand_full", more: seconds ? "errand_full_in" : "errand_full_later", ways: ["again", "stop"] }),
   stopped: () => ({ title: "errand_stopped", ways: ["again", "close"] }),
-  lost: ({ photo }) => ({ title: "errand_lost", ways: photo ? ["again", "close"] : ["close"] }),
+  lost: ({ photo }) => ({
+    title: photo && !photo.path ? "toast_lost" : "errand_lost", more: photo && "errand_lost_more", ways: photo ? ["again", "close"] : ["close"],
+  }),
 };
 
 // deeds: {stop, again, close}, what the buttons do.
@@ -40,7 +42,7 @@ function makeWaitingRoom(texts, deeds) {
 
   // state: {kind, photo, ahead, slow, loading, seconds, said}; see makeErrands.
   function draw(state) {
-    const t = (key) => (key ? fill(texts()[key], { count: state.ahead, seconds: state.seconds, caption: state.said }) : "");
+    const t = (key) => (key ? fill(texts()[key], { count: state.ahead, share: percent(state.share), seconds: state.seconds, caption: state.said }) : "");
     const words = state.kind ? ERRAND_WORDS[state.kind](state) : { title: state.said && "errand_done", ways: [] };
     const alarming = ALARMS.includes(state.kind);
     const counting = state.kind === "full";
