@@ -35,6 +35,7 @@ from demo.packing import write_json
 from demo.process_memory import returning
 from demo.questions import Answerer
 from demo.scheduler import Scheduler
+from demo.scriptless import Scriptless, scriptless_line
 from demo.scripts import (
     CONNECT_EXAMPLES,
     CONNECT_VIEWER,
@@ -44,7 +45,7 @@ from demo.scripts import (
     viewer_style,
 )
 from demo.status import ServerStatus
-from demo.templates import EXAMPLES_TEMPLATE, HEADER_TEMPLATE, PHOTO_BOX_TEMPLATE, PRIVACY_TEMPLATE, scriptless
+from demo.templates import EXAMPLES_TEMPLATE, HEADER_TEMPLATE, PHOTO_BOX_TEMPLATE, PRIVACY_TEMPLATE
 from demo.view import build_problem
 from demo.view_types import View
 
@@ -137,11 +138,11 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
         footer_links=["api", "settings"],
         theme=_theme(),
         css_paths=style_paths(),
-        head=scriptless(text.read_languages()),
         app_kwargs={
             "middleware": [
                 Middleware(Guard, Path(get_upload_folder()), options),
                 Middleware(Leaving, left=page.scheduler.leave),
+                Middleware(Scriptless, scriptless_line(text.read_languages())),
             ],
             "routes": [Route("/health", tell_health)],
             "lifespan": _meanwhile,

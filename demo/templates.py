@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from html import escape
-from typing import Any
-
 EXAMPLES_TEMPLATE = """
 <h2 class="sw-examples-title" data-sw-text="examples_label">{{title}}</h2>
 <div class="sw-examples">
@@ -24,9 +20,3 @@ HEADER_TEMPLATE = """
 """
 PHOTO_BOX_TEMPLATE = '<div class="sw-photo-box"></div>'
 PRIVACY_TEMPLATE = '<p class="sw-privacy" data-sw-text="privacy">{{words}}</p>'
-
-
-def scriptless(languages: Mapping[str, Mapping[str, Any]]) -> str:
-    """What a browser without JavaScript shows in the page's place, in every language: nobody can choose one."""
-    said = (f'<p lang="{escape(code)}">{escape(texts["scriptless"])}</p>' for code, texts in languages.items())
-    return f"<noscript>{''.join(said)}</noscript>"
