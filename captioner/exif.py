@@ -7,26 +7,23 @@ thousands may share the same megabyte. Readers that copy the data of every tag c
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
-ORIENTATION = 274
+from PIL import ExifTags, Image
+
 _ENTRY = 12  # bytes of a tag: id, type, count, and the data or where it lies
 _UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # bytes of a type
 _MARGIN = 1_000_000  # bytes that tags may hold twice
 
 
 def read_orientation(exif: bytes) -> int:
-    """The orientation of the EXIF standard, 1 (upright) to 8; 1 where it is missing or damaged."""
-    start = 6 if exif.startswith(b"Exif\0\0") else 0
-    try:
-        order = _byte_order(exif, start)
-        for at in _entries(exif, start, order):
-            tag, kind = struct.unpack_from(order + "HH", exif, at)
-            if tag == ORIENTATION and kind in (3, 4):
-                (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), exif, at + 8)
-                return int(value) if 1 <= value <= 8 else 1
-    except (struct.error, KeyError):
-        pass
-    return 1
+    """The orientation of the EXIF standard, 1 (upright) to 8; 1 where it is missing, damaged or made to be blown up."""
+    found = Image.Exif()
+    if not ifd_is_bomb(exif, 6 if exif.startswith(b"Exif\0\0") else 0):
+        with suppress(Exception):  # damaged EXIF makes Pillow raise nearly anything
+            found.load(exif)
+    value = found.get(ExifTags.Base.Orientation)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def ifd_is_bomb(data: bytes, start: int) -> bool:

@@ -1,31 +1,28 @@
-"""Parts of a file, read as if they were a file of their own: what Pillow needs of a JPEG, PNG or TIFF, and no more."""
+"""Parts of a file, read as if they were a file of their own: what Pillow needs of a JPEG or PNG, and no more."""
 
 from __future__ import annotations
 
 import io
 import os
-import struct
+import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import BinaryIO, cast
 
 Part = tuple[int, int] | bytes  # where it begins and its length, or other bytes in its place
-_JPEG_BARE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
+_JPEG_BARE = {*range(0xC0), *range(0xD0, 0xDA)}  # markers without a segment, and 0xFF that is no marker
 _JPEG_DROPPED = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # applications but JFIF and Adobe, which tell of colours; comments
 _PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-_TIFF_KEPT = {254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325}
-_TIFF_KEPT |= {338, 339, 347, 529, 530, 531, 532}
-_TIFF_PLACES = {273, 324}  # of strips and of tiles
-_MOST_PLACES = 1 << 16
-_MOST_TAGS = 4096
 _MOST_STEPS = 200_000  # segments of a JPEG, chunks of a PNG
 _MOST_EXIF = 1 << 20  # bytes
+_BLOCK = 4096
 
 
 class PartsReader(io.RawIOBase):
     """A binary file that is some parts of another, in order."""
 
-    def __init__(self, stream: BinaryIO, parts: list[Part]) -> None:
+    def __init__(self, stream: BinaryIO, parts: Sequence[Part]) -> None:
         super().__init__()
         self._stream = stream
         self._parts = [part for part in parts if (len(part) if isinstance(part, bytes) else part[1]) > 0]
@@ -96,40 +93,55 @@ class LimitedReader(io.RawIOBase):
         return found
 
 
-def join_parts(stream: BinaryIO, parts: list[Part]) -> BinaryIO:
+def join_parts(stream: BinaryIO, parts: Sequence[Part]) -> BinaryIO:
     """The parts as one buffered file."""
     return cast("BinaryIO", io.BufferedReader(PartsReader(stream, parts)))
 
 
 def jpeg_parts(stream: BinaryIO, size: int) -> tuple[list[Part], bytes]:
-    """A JPEG without comments and application segments but those on colour, and its EXIF (b"" without)."""
+    """A JPEG without comments, stray bytes and application segments but those on colour, and its EXIF (b"" without).
+
+    The last part is the first scan and all that follows it.
+    """
     parts: list[Part] = [(0, 2)]
     exif = b""
     at = 2
     for _ in range(_MOST_STEPS):
-        marker, length = _jpeg_marker(stream, at)
-        if marker == 0xDA:  # start of scan: pixels follow to the end
+        at, marker = _find_marker(stream, at)
+        if marker == 0xDA:  # start of scan
             return [*parts, (at, size - at)], exif
+        if marker in _JPEG_BARE:
+            at += 2
+            continue
+        length = 2 + max(2, int.from_bytes(stream.read(2), "big"))
         if marker == 0xE1 and not exif:
             content = stream.read(length - 4)
             exif = content if content.startswith(b"Exif\0\0") else b""
-        elif length > 1 and marker not in _JPEG_DROPPED:
+        elif marker not in _JPEG_DROPPED:
             parts.append((at, length))
         at += length
     raise SyntaxError("too many segments")
 
 
-def _jpeg_marker(stream: BinaryIO, at: int) -> tuple[int, int]:
-    """The marker at a place, and the bytes it and its segment take; 1 for a byte that fills."""
+def _find_marker(stream: BinaryIO, at: int) -> tuple[int, int]:
+    """Where the next marker lies, past bytes that fill or belong nowhere, as decoders look for it; and which it is."""
     stream.seek(at)
-    head = stream.read(4)
-    if len(head) < 4 or head[0] != 0xFF:
-        raise SyntaxError("not a JPEG, or cut off")
-    if head[1] == 0xFF:
-        return 0xFF, 1
-    if head[1] in _JPEG_BARE:
-        return head[1], 2
-    return head[1], 2 + max(2, int.from_bytes(head[2:], "big"))
+    while len(block := stream.read(_BLOCK)) > 1:
+        if found := re.search(rb"\xff([^\xff])", block):
+            at += found.start()
+            stream.seek(at + 2)
+            return at, found[1][0]
+        at += len(block) - 1  # the last byte may begin a marker
+        stream.seek(at)
+    raise SyntaxError("not a JPEG, or cut off")
+
+
+def ended_parts(stream: BinaryIO, parts: Sequence[Part], tail: bytes) -> list[Part]:
+    """A JPEG that breaks off, with other bytes behind its last ones."""
+    start, length = cast("tuple[int, int]", parts[-1])
+    stream.seek(start + length - 1)
+    half_marker = stream.read(1) == b"\xff"
+    return [*parts[:-1], (start, length - half_marker), tail]
 
 
 def png_parts(stream: BinaryIO, size: int) -> tuple[list[Part], bytes]:
@@ -154,27 +166,3 @@ def png_parts(stream: BinaryIO, size: int) -> tuple[list[Part], bytes]:
         seen.add(name)
         at += 12 + length
     raise SyntaxError("too many chunks")
-
-
-def tiff_parts(stream: BinaryIO, size: int) -> list[Part]:
-    """A TIFF whose first directory has only the tags that the pixels need; others become of no known type."""
-    stream.seek(0)
-    head = stream.read(16)
-    order = "<" if head[:2] == b"II" else ">"
-    large = head[2:4] in (b"+\0", b"\0+")  # BigTIFF
-    number, counter, entry_size = ("Q", "Q", 20) if large else ("I", "H", 12)
-    (directory,) = struct.unpack_from(order + number, head, 8 if large else 4)
-    stream.seek(directory)
-    (count,) = struct.unpack(order + counter, stream.read(struct.calcsize(order + counter)))
-    if count > _MOST_TAGS:
-        raise SyntaxError("too many tags")
-    first = stream.tell()
-    entries = bytearray(stream.read(count * entry_size))
-    for at in range(0, len(entries) - entry_size + 1, entry_size):
-        tag, _, places = struct.unpack_from(order + "HH" + number, entries, at)
-        if tag in _TIFF_PLACES and places > _MOST_PLACES:
-            raise SyntaxError("too many strips or tiles")
-        if tag not in _TIFF_KEPT:
-            entries[at + 2 : at + 4] = b"\xff\xff"
-    end = first + len(entries)
-    return [(0, first), bytes(entries), (end, size - end)]

@@ -12,22 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
+from captioner.decoding import decode
 from captioner.errors import PhotoError
 from captioner.photo_file import Source, open_header, open_source
-from captioner.upright import convert_upright
+from captioner.photo_limits import choose_scale
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_PIXELS = 40_000_000
-MAX_SIDE = 20_000
-MIN_SIDE = 8
 RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-MEMORY = 360_000_000  # bytes that decoding may take: a few kinds of file are refused before they have MAX_PIXELS
-WHOLE_JPEG = 8_000_000  # pixels above which a JPEG is decoded at half its width and height: a phone's are
 GAP = 3.0  # Pillow's: a photo of twice this many times the square is first averaged by whole numbers of pixels
 PHOTO_ENDINGS = (
     ".apng",
@@ -131,55 +125,40 @@ def open_photo(source: Source) -> Image.Image:
     """Open a photo the same way for page, API and command line.
 
     JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF are read; of an animation the first frame. Transparent parts
-    become white. Grey values of 16 bits, and real numbers from 0 to 1, are scaled to 0 to 255.
+    become white. Grey values of more than 8 bits, and real numbers from 0 to 1, are scaled to 0 to 255.
 
     Args:
         source: a path, the bytes of a file, or a binary file (read from its beginning, left open).
 
     Returns:
-        photo: upright, mode RGB, without metadata, full size; a JPEG of more than `WHOLE_JPEG` pixels half as wide
-            and high. Takes at most `MEMORY` bytes beyond the file's own while it is made.
+        photo: upright, mode RGB, without metadata; large ones at a half, a quarter or an eighth of their width and
+            height (`captioner.photo_limits`).
 
     Raises:
         PhotoError: it cannot be read, is no photo, or is damaged; or its header, read before anything is decoded,
-            tells of more pixels than fit `MEMORY` or than `MAX_PIXELS`, a side above `MAX_SIDE` or below `MIN_SIDE`.
+            has more or fewer pixels than are accepted.
     """
     with open_source(source) as file:
         header = open_header(file)
-        with header.image as image:
-            _check_size(image, file.name)
+        with header.image:
+            scale = choose_scale(header, file)
             try:
-                if isinstance(image, JpegImageFile) and image.width * image.height > WHOLE_JPEG:
-                    image.draft(None, (image.width // 2, image.height // 2))
-                image.load()
-                return convert_upright(image, header.orientation)
+                return decode(header, file, scale)
             except Exception as error:  # damaged bytes make decoders raise nearly anything
                 problem = "is damaged or incomplete: save or download it again and try again"
                 raise PhotoError(f"{file.name} {problem}") from error
 
 
-def _check_size(image: Image.Image, name: str) -> None:
-    width, height = image.size
-    said = f"{name} is {width} x {height} pixels; at"
-    most = min(MAX_PIXELS, MEMORY // _bytes_per_pixel(image))
-    if width * height > most:
-        raise PhotoError(f"{said} most {most // 10**6} megapixels are accepted: make it smaller and try again")
-    if max(width, height) > MAX_SIDE:
-        raise PhotoError(f"{said} most {MAX_SIDE} pixels a side are accepted: make it smaller and try again")
-    if min(width, height) < MIN_SIDE:
-        raise PhotoError(f"{said} least {MIN_SIDE} pixels a side are needed: use a larger one and try again")
+def is_preview(source: Source) -> bool:
+    """Whether `open_photo` reads but a small preview of what is in a file, as of a camera's raw file (DNG).
 
-
-def _bytes_per_pixel(image: Image.Image) -> int:
-    """What decoding takes at most: Pillow's pixels are 4 bytes, and there are two copies while modes are converted."""
-    if isinstance(image, JpegImageFile):  # 16 bits a coefficient when progressive, and two copies at half the size
-        return max(8, 2 * image.layers + 2)
-    if isinstance(image, TiffImageFile):  # a strip may be the whole photo, and has the file's own bits
-        bits = image.tag_v2.get(258, (1,))
-        return max(8, 4 + sum(bits if isinstance(bits, tuple) else (bits,)) // 8)
-    if image.format == "WEBP":  # the decoder keeps two frames and hands over a third
-        return 16
-    return 14 if image.format in ("AVIF", "HEIF") else 8  # planes of up to 12 bits, bytes, pixels
+    Raises:
+        PhotoError: it cannot be read, or is no photo.
+    """
+    with open_source(source) as file:
+        header = open_header(file)
+        header.image.close()
+        return header.preview
 
 
 @dataclass(frozen=True)

@@ -287,7 +287,7 @@ BOMBS = [
     (raw_png(8, 20001), f"The photo is 8 x 20001 pixels; {TOO_LONG}"),
     (
         with_bytes(small_jpeg, start_of_frame(small_jpeg), struct.pack(">HH", 65000, 64000)),
-        f"The photo is 64000 x 65000 pixels; {TOO_MANY}",
+        f"The photo is 64000 x 65000 pixels; {TOO_MANY.replace('40', '200')}",
     ),
     (with_bytes(small_gif, 6, struct.pack("<HH", 60000, 50000)), f"The photo is 60000 x 50000 pixels; {TOO_MANY}"),
     (

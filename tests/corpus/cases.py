@@ -91,9 +91,9 @@ def open_or_explain(source: bytes) -> Image.Image | str:
 
 def all_cases() -> dict[str, Case]:
     """Every case by name."""
-    from corpus import bombs, damage, formats, metadata, shapes, strangers, turned
+    from corpus import bmps, bombs, damage, formats, jpegs, large, metadata, shapes, strangers, tiffs, turned
 
-    rooms = (formats, turned, shapes, metadata, bombs, damage, strangers)
+    rooms = (formats, bmps, jpegs, tiffs, turned, shapes, metadata, bombs, large, damage, strangers)
     cases = [case for room in rooms for case in room.cases()]
     named = {case.name: case for case in cases}
     assert len(named) == len(cases), [name for name, number in Counter(c.name for c in cases).items() if number > 1]

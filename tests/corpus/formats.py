@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from corpus.cases import Case, Colour, Pixels
-from corpus.making import BLUE, QUARTERS, RED, WHITE, animate, encode, plain, quartered, raw_png
+from corpus.making import BLUE, QUARTERS, RED, WHITE, animate, encode, plain, png_chunk, quartered, raw_png
 
 SIZE = (48, 32)
 GREYS: tuple[Colour, Colour, Colour, Colour] = ((76,) * 3, (150,) * 3, (29,) * 3, WHITE)  # of the quarters
@@ -212,5 +212,22 @@ def _deep() -> Iterator[Case]:
     yield _case("PNG 16-bit RGBA", lambda: raw_png(20, 10, 16, 6, clear), _uniform(WHITE))
     half = struct.pack(">HH", 0, 32768) * 20
     yield _case("PNG 16-bit grey and alpha", lambda: raw_png(20, 10, 16, 4, half), _uniform((127, 127, 127), 1))
+    yield from _clear_deep()
     big_endian = plain("I;16B", 13759)
     yield _case("TIFF 16-bit grey big-endian", lambda: encode(big_endian, "TIFF"), _uniform((54, 54, 54)))
+
+
+def _clear_deep() -> Iterator[Case]:
+    """The left half has the colour that is clear, the right half another."""
+    for name, depth, colour_type, clear, other, right in (
+        ("grey of 1 bit", 1, 0, (0,), (1,), WHITE),
+        ("grey of 2 bits", 2, 0, (1,), (2,), (170,) * 3),
+        ("grey of 4 bits", 4, 0, (7,), (9,), (153,) * 3),
+        ("grey of 16 bits", 16, 0, (13_759,), (40_092,), (156,) * 3),
+        ("RGB of 16 bits", 16, 2, (13_759, 65_535, 0), (40_092, 65_535, 0), (156, 255, 0)),
+    ):
+        bits = "".join(f"{number:0{depth}b}" for number in clear * 10 + other * 10)
+        row = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+        extra = png_chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear))
+        make = partial(raw_png, 20, 10, depth, colour_type, row, extra)
+        yield _case(f"PNG clear colour, {name}", make, Pixels((20, 10), (WHITE, right) * 2))
