@@ -15,7 +15,7 @@ from PIL import Image
 
 from captioner.decoding import decode
 from captioner.errors import PhotoError
-from captioner.photo_file import Source, open_header, open_source
+from captioner.photo_file import Source, is_tiff, open_header, open_source
 from captioner.photo_limits import choose_scale
 
 if TYPE_CHECKING:
@@ -150,12 +150,14 @@ def open_photo(source: Source) -> Image.Image:
 
 
 def is_preview(source: Source) -> bool:
-    """Whether `open_photo` reads but a small preview of what is in a file, as of a camera's raw file (DNG).
+    """Whether `open_photo` reads only a small preview of what is in a file, as in a camera's raw file (DNG).
 
     Raises:
         PhotoError: it cannot be read, or is no photo.
     """
     with open_source(source) as file:
+        if not is_tiff(file):
+            return False
         header = open_header(file)
         header.image.close()
         return header.preview

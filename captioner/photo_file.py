@@ -33,6 +33,7 @@ MAX_BYTES = 400_000_000  # more than 40 megapixels of 16-bit red, green, blue an
 MAX_WHOLE_BYTES = 12_000_000  # of a WebP, AVIF or HEIC file, which is read whole before its size is known
 MAX_HEADER_BYTES = 2_000_000  # read of a GIF, BMP or TIFF file before its size is known
 _SUBFILE = 254  # TIFF's tag whose first bit marks a smaller version of another image in the file
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")  # the last two by mistake
 _MOST_HEADERS = 50  # of EXIF, by chance or not, in a file
 Source = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -121,7 +122,7 @@ def open_header(file: PhotoFile) -> Header:
     Raises:
         PhotoError: it is none of the kinds that are read, or a WebP, AVIF or HEIC file of more than `MAX_WHOLE_BYTES`.
     """
-    start = file.stream.read(12)
+    start = _read_start(file)
     for signature, openers, whole in _KINDS:
         if signature(start):
             if whole:
@@ -137,6 +138,16 @@ def open_header(file: PhotoFile) -> Header:
     raise PhotoError(
         f"{file.name} cannot be recognised: use a complete JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF file"
     )
+
+
+def is_tiff(file: PhotoFile) -> bool:
+    """Whether a file begins as TIFFs do, cameras' raw files among them."""
+    return _read_start(file)[:4] in _TIFF_STARTS
+
+
+def _read_start(file: PhotoFile) -> bytes:
+    file.stream.seek(0)
+    return file.stream.read(12)
 
 
 def _open_jpeg(file: PhotoFile) -> Header:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from captioner.errors import CaptionerError, PhotoError, SearchError
-from captioner.photo import open_photo
+from captioner.photo import is_preview, open_photo
 from captioner.search_options import DEFAULT_PRESET, MAX_WIDTH, PRESETS, SearchOptions
 from demo import text
 from demo.batches import PhotoTask, Seen
@@ -119,11 +119,11 @@ def described(
 
     source = find_upload(uploads, upload)
     options = SearchOptions.preset(preset)
-    content = content_of(source)
+    content, preview = content_of(source), is_preview(source)
     task = PhotoTask(content, f"view {preset}", options, prefix, lambda: open_photo(source), finish, show_photo, lent)
     shared: ResultView = _answered(scheduler, task, asker)
     path = upload.get("path")  # the visitor's own, beside what may be shared with others
-    return {**shared, "source": None if path is None else {"path": str(path)}}
+    return {**shared, "source": None if path is None else {"path": str(path)}, "preview": preview}
 
 
 def _answered(scheduler: Scheduler, task: PhotoTask, asker: Asker) -> Any:
@@ -144,7 +144,8 @@ def warm_up(captioner: Captioner) -> None:
 def caption_json(
     scheduler: Scheduler, uploads: Path, upload: Upload | None, beam_width: object, asker: Asker = NOBODY
 ) -> dict[str, Any]:
-    """The public API: captions of one photo at one beam width, with words and maps.
+    """The public API: captions of one photo at one beam width, with words and maps; "preview" where only a raw file's
+    small preview was captioned.
 
     Raises:
         PhotoError: no photo, or one that cannot be used.
@@ -159,10 +160,10 @@ def caption_json(
     def finish(captioner: Captioner, shown: None, seen: Seen) -> dict[str, Any]:
         return seen.description.to_json(width)
 
-    content = content_of(source)
+    content, preview = content_of(source), is_preview(source)
     task = PhotoTask(content, "json", options, (), lambda: open_photo(source), finish, lambda photo: None)
     found: dict[str, Any] = _answered(scheduler, task, asker)
-    return found
+    return {**found, "preview": True} if preview else found
 
 
 def read_visitor(value: Mapping[str, Any]) -> str | None:

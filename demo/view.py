@@ -118,6 +118,7 @@ def build_view(
         "recorded": recorded,
         "source": source,
         "without_gpu": without_gpu,
+        "preview": False,
         "boxes": shown.boxes,
     }
 

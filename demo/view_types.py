@@ -83,6 +83,7 @@ class ResultView(TypedDict):
     recorded: bool
     source: dict[str, str] | None
     without_gpu: bool
+    preview: bool  # whether this is only the small preview in a camera's raw file
     boxes: Boxes
 
 

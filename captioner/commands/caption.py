@@ -34,6 +34,7 @@ Caption photos. Each gets a table of its alternatives, best first: rank, score, 
   python -m captioner caption s3://bucket/photos --ray out --replicas 8   by a cluster, as Parquet files in a new folder
 """
 
+PREVIEW = "(only the small preview in this raw file was captioned: save it as JPEG to caption the whole photo)"
 GUESSING = "(guessing: this photo is unlike those the model has seen)"
 
 
@@ -115,10 +116,10 @@ def run(options: argparse.Namespace) -> int:
     if options.save is not None:
         make_folder(options.save)
     failures: list[str] = []
-    for path, photo in opened_photos(options.photos, failures):
+    for path, photo, preview in opened_photos(options.photos, failures):
         description = captioner.describe(photo, search, prefix)
         report = json_line if options.json else table
-        print(report(path, description, options.beam_width), flush=True)
+        print(report(path, description, options.beam_width, preview=preview), flush=True)
         if options.save is not None:
             save(description, photo, options.beam_width, options.save, path.stem)
     if failures:
@@ -126,9 +127,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def opened_photos(places: Sequence[Path], failures: list[str]) -> Iterator[tuple[Path, Image.Image]]:
-    """The photos of files, folders and patterns; those that cannot be used leave a sentence, others come."""
-    from captioner.photo import open_photo
+def opened_photos(places: Sequence[Path], failures: list[str]) -> Iterator[tuple[Path, Image.Image, bool]]:
+    """The photos of files, folders and patterns, and whether each is only a preview; those that cannot be used leave a
+    sentence, others come."""
+    from captioner.photo import is_preview, open_photo
 
     for place in places:
         try:
@@ -142,7 +144,7 @@ def opened_photos(places: Sequence[Path], failures: list[str]) -> Iterator[tuple
             except PhotoError as problem:
                 failures.append(str(problem))
                 continue
-            yield path, photo
+            yield path, photo, path.is_file() and is_preview(path)  # a pipe can be read only once
 
 
 def find(*places: Path) -> list[Path]:
@@ -209,16 +211,19 @@ def read_beginning(text: str) -> list[str]:
     return words
 
 
-def json_line(path: Path, description: Description, width: int) -> str:
+def json_line(path: Path, description: Description, width: int, *, preview: bool = False) -> str:
     """The API's object of one photo, on one line, in ASCII, which is JSON in the encoding of any console."""
-    return json.dumps({"photo": plain(path), **description.to_json(width)})
+    more = {"preview": True} if preview else {}
+    return json.dumps({"photo": plain(path), **description.to_json(width), **more})
 
 
-def table(path: Path, description: Description, width: int) -> str:
+def table(path: Path, description: Description, width: int, *, preview: bool = False) -> str:
     """The alternatives of one photo, best first."""
     lines = [shown(path), "rank   score  probability  caption"]
     if description.guessing:
         lines.insert(1, GUESSING)
+    if preview:
+        lines.insert(1, PREVIEW)
     for rank, caption in enumerate(description.at_width(width), start=1):
         mark = "" if caption.finished else " ..."
         probability = math.exp(caption.log_prob)

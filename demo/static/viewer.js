@@ -203,6 +203,7 @@ function layOut(desk) {
     ...(view.recorded ? [make("p", "sw-note", desk.t("recorded"))] : []),
     ...(desk.forget ? [keptNote(desk)] : []),
     ...(desk.health ? [desk.health.warning(desk)] : []),
+    ...(view.preview ? [make("p", "sw-note sw-preview", desk.t("preview_only"))] : []),
     ...(view.guessing ? [make("p", "sw-guessing", desk.t("guessing"))] : []),
     ...(view.without_gpu ? [make("p", "sw-note sw-without-gpu", desk.t("without_gpu"))] : []),
     ...mountGiven(desk),

@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Layout:
     photometric: int
     bits: int = 8
     sample_format: int = UNSIGNED
-    order: str = "<"
+    order: Literal["<", ">"] = "<"
     planar: int = 1
     compression: int = NONE
     predictor: int = 1

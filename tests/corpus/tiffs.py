@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -38,6 +39,8 @@ KIND = "is a kind of TIFF that is not read: save it as PNG or JPEG and try again
 SIZE = (48, 32)
 SHADES = (0, 85, 170, 255)  # thirds, which every number of bits but 1 has
 COLOURS: Four = ((255, 0, 85), (0, 255, 170), (85, 170, 255), (255, 255, 255))
+ORDERS: tuple[Literal["<", ">"], ...] = ("<", ">")
+WAYS = ((1, ORDERS[0]), (2, ORDERS[0]), (2, ORDERS[1]))  # planes and byte order
 RAMP = tuple(shade * 257 for shade in range(256))
 
 
@@ -89,7 +92,7 @@ def _greys() -> Iterator[Case]:
         ("16 bits", 16, UNSIGNED),
         ("real", 32, REAL),
     ):
-        for planar, order in ((1, "<"), (2, "<"), (2, ">")):
+        for planar, order in WAYS:
             layout = Layout(MIN_IS_WHITE, bits, sample_format, order, planar)
             expected = Pixels(SIZE, _grey_four(SHADES[::-1])) if (bits, order) != (16, ">") else Refused(KIND)
             yield replace(
@@ -120,7 +123,7 @@ def _greys() -> Iterator[Case]:
 
 def _colours() -> Iterator[Case]:
     for bits, order, planar, compression, block in itertools.product(
-        (8, 16), "<>", (1, 2), (NONE, LZW, DEFLATE, PACKBITS), (None, (16, 16))
+        (8, 16), ORDERS, (1, 2), (NONE, LZW, DEFLATE, PACKBITS), (None, (16, 16))
     ):
         if (bits, compression) != (8, PACKBITS):  # enough of them
             name = f"{bits} bits, order {order}, planes {planar}, compression {compression}, tiles {block}"
@@ -139,7 +142,7 @@ def _colours() -> Iterator[Case]:
 
 
 def _ycbcr() -> Iterator[Case]:
-    for subsampling, order, compression in itertools.product(((1, 1), (2, 1), (2, 2), (4, 4)), "<>", (NONE, LZW)):
+    for subsampling, order, compression in itertools.product(((1, 1), (2, 1), (2, 2), (4, 4)), ORDERS, (NONE, LZW)):
         layout = Layout(YCBCR, order=order, compression=compression, rows=16, more=((530, subsampling),))
         yield Case(
             f"TIFF: YCbCr {subsampling}, order {order}, compression {compression}",
