@@ -14,7 +14,9 @@ from PIL import Image
 from builders import photo, tiny_checkpoint
 from captioner.__main__ import main
 from captioner.checkpoint import save_checkpoint
+from captioner.commands.caption import PREVIEW
 from captioner.description import Description
+from corpus.tiffs import raw_with_preview
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,6 +84,16 @@ def test_caption_json_is_the_object_of_the_api(
     word = answer["captions"][0]["words"][0]
     assert set(word) == {"word", "probability", "gate", "attention"}
     assert sum(map(sum, word["attention"])) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_preview_is_said_to_be_one(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "raw.dng"
+    path.write_bytes(raw_with_preview())
+    arguments = ["caption", str(path), "--checkpoint", str(checkpoint), "--beam-width", "2"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [str(path), PREVIEW]
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["preview"] is True
 
 
 def test_save_writes_the_sheet_and_a_record_that_can_be_read_back(

@@ -22,7 +22,7 @@ from PIL import Image, ImageFile
 import builders
 from captioner import photo_file as photo_file_module
 from captioner.errors import PhotoError
-from captioner.photo import CellGeometry, PhotoSettings, open_photo, prepare_photo, reduce_photo
+from captioner.photo import CellGeometry, PhotoSettings, is_preview, open_photo, prepare_photo, reduce_photo
 from corpus.making import (
     BLUE,
     RED,
@@ -36,6 +36,7 @@ from corpus.making import (
     store,
     with_bytes,
 )
+from corpus.tiffs import raw_with_preview
 
 ORIENTATION_TAG = 274
 
@@ -316,6 +317,13 @@ def test_sizes_are_refused_before_decoding(data: bytes, message: str, monkeypatc
     assert not decoded
     assert peak < 2_000_000
     assert Image.MAX_IMAGE_PIXELS == 89478485  # Pillow's own limit is left as it was
+
+
+def test_a_preview_is_told_from_a_photo(tmp_path: Path) -> None:
+    assert is_preview(raw_with_preview())
+    assert not any(is_preview(encode(plain("RGB", RED), kind)) for kind in ("TIFF", "JPEG", "AVIF"))
+    with pytest.raises(PhotoError, match="does not exist"):
+        is_preview(tmp_path / "gone.dng")
 
 
 def test_sizes_at_the_limits() -> None:

@@ -189,10 +189,17 @@ def _alpha() -> Iterator[Case]:
 
 
 def _others() -> Iterator[Case]:
+    yield Case("DNG with a preview", raw_with_preview, Pixels(SIZE, COLOURS), ".dng")
     yield Case("TIFF of a kind that is not read", lambda: _raw_sensor(), Refused(KIND), ".dng")
     yield Case("TIFF compressed in an unknown way", lambda: _unknown_compression(), Refused(KIND), ".tif")
     grey = plain("L", 70)
     yield Case("TIFF of the other 42", lambda: b"II\0*" + encode(grey, "TIFF")[4:], Pixels((20, 10), ((70,) * 3,) * 4))
+
+
+def raw_with_preview() -> bytes:
+    """What a camera's raw file begins with: a small version of the photo, marked as such, and the version of DNG."""
+    layout = Layout(RGB, more=((254, (1,)), (50706, (1, 4, 0, 0))))
+    return write_tiff(in_quarters(COLOURS, 255, np.dtype("u1")), layout)
 
 
 def _raw_sensor() -> bytes:

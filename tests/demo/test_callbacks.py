@@ -18,6 +18,7 @@ from captioner.description import Description
 from captioner.encoder import FeatureGrid
 from captioner.errors import PhotoError, SearchError
 from captioner.search_options import SearchOptions
+from corpus.tiffs import raw_with_preview
 from demo import text
 from demo.callbacks import (
     MAX_DATA_ADDRESS,
@@ -116,6 +117,14 @@ def test_the_api_gives_the_json_of_one_width(scheduler: Scheduler, uploads: Path
     word = found["captions"][0]["words"][0]
     assert set(word) == {"word", "probability", "gate", "attention"}
     assert sum(map(sum, word["attention"])) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_raw_file_is_said_to_have_lent_its_preview(scheduler: Scheduler, uploads: Path) -> None:
+    (uploads / "raw.dng").write_bytes(raw_with_preview())
+    raw, good = ({"path": str(uploads / name)} for name in ("raw.dng", "good.png"))
+    assert caption_json(scheduler, uploads, raw, 2)["preview"] is True
+    views = [cast(ResultView, view_photo(scheduler, uploads, upload)) for upload in (raw, good)]
+    assert [view["preview"] for view in views] == [True, False]
 
 
 def test_the_api_refuses_a_missing_photo(scheduler: Scheduler, uploads: Path) -> None:
