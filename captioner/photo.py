@@ -16,6 +16,8 @@ from PIL import Image
 from captioner.decoding import decode
 from captioner.errors import PhotoError
 from captioner.photo_file import Source, is_tiff, open_header, open_source
+from captioner.photo_limits import MAX_PIXELS as MAX_PIXELS
+from captioner.photo_limits import MIN_SIDE as MIN_SIDE
 from captioner.photo_limits import choose_scale
 
 if TYPE_CHECKING:

@@ -153,6 +153,8 @@ def _read_start(file: PhotoFile) -> bytes:
 def _open_jpeg(file: PhotoFile) -> Header:
     parts, exif = jpeg_parts(file.stream, file.size)
     image = JpegImageFile(join_parts(file.stream, parts))
+    if len(image.layer) != image.layers or not all(across and down for _, across, down, _ in image.layer):
+        raise SyntaxError("no samples")
     scan = cast("tuple[int, int]", parts[-1])[0]
     file.stream.seek(scan + 4)
     several = "progressive" in image.info or file.stream.read(1) != bytes([image.layers])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from corpus.cases import DAMAGED, Case, Pixels, Refused
-from corpus.making import QUARTERS, encode, jpeg_segment, quartered, with_segments
+from corpus.cases import DAMAGED, UNKNOWN, Case, Pixels, Refused
+from corpus.making import QUARTERS, encode, jpeg_segment, quartered, with_bytes, with_segments
 from corpus.turned import turned
 
 FOUR = Pixels((48, 32), QUARTERS, 40)
@@ -33,6 +33,8 @@ def cases() -> Iterator[Case]:
     progressive = partial(encode, quartered(), "JPEG", progressive=True)
     yield Case("JPEG progressive with a stray byte", lambda: insert(progressive(), 0xC2, b"\x07"), FOUR, ".jpg")
     yield Case("JPEG with a comment that holds a JPEG", _nested, FOUR, ".jpg")
+    yield Case("JPEG with a component of no samples", partial(_bad_frame, 11, 0), Refused(UNKNOWN), ".jpg")
+    yield Case("JPEG with more components than it names", partial(_bad_frame, 9, 4), Refused(UNKNOWN), ".jpg")
     yield from _ends()
 
 
@@ -86,6 +88,12 @@ def _ends() -> Iterator[Case]:
         ("progressive, without its end", lambda: encode(quartered(), "JPEG", progressive=True)[:-2]),
     ):
         yield Case(f"JPEG {name}", make, Refused(DAMAGED), ".jpg")
+
+
+def _bad_frame(at: int, value: int) -> bytes:
+    """Another byte in the header that says how the pixels are stored."""
+    jpeg = encode(quartered(), "JPEG")
+    return with_bytes(jpeg, jpeg.index(b"\xff\xc0") + at, bytes([value]))
 
 
 def _restarted() -> bytes:

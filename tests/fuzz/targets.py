@@ -20,8 +20,7 @@ from builders import tiny_checkpoint
 from captioner import checkpoint as checkpoint_module
 from captioner.checkpoint import load_checkpoint, save_checkpoint
 from captioner.errors import CaptionerError
-from captioner.photo import open_photo
-from captioner.photo_limits import MAX_PIXELS, MIN_SIDE
+from captioner.photo import MAX_PIXELS, MIN_SIDE, open_photo
 from captioner.tutorial.archive import open_archive
 from captioner.tutorial.stand_ins import StoredTensor
 from corpus.cases import all_cases
