@@ -187,7 +187,7 @@ class Learning:
             RecordError: it is larger than a record may be, or the folder cannot be written.
         """
         text = self.to_json()
-        if len(text.encode()) > LARGEST:
+        if len(text.encode(errors="backslashreplace")) > LARGEST:
             raise RecordError(f"expected {path.name} to stay below {LARGEST:,} bytes: watch fewer photos or moments")
         write_whole(path, text)
 

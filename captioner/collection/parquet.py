@@ -84,7 +84,7 @@ class ParquetFolder:
         """The photos of a part, which is checked; with `retry`, refused ones are taken out of it."""
         if part.suffix != ENDING or not part.stem.isdigit():
             raise ValueError(f"expected only parts such as 000000{ENDING}, got {part.name}")
-        with self._parquet.ParquetFile(part) as file:
+        with part.open("rb") as opened, self._parquet.ParquetFile(opened) as file:  # pyarrow takes names of UTF-8 alone
             if file.schema_arrow != self._schema:
                 raise ValueError(f"expected the columns of a collection, got others in {part.name}")
             seen = file.read(["photo", "error"])

@@ -26,7 +26,7 @@ DESCRIPTION = """\
 Caption photos. Each gets a table of its alternatives, best first: rank, score, probability, words.
 
   python -m captioner caption beach.jpg
-  python -m captioner caption *.jpg --beam-width 10 --json
+  python -m captioner caption *.jpg FOLDER --beam-width 10 --json
   python -m captioner caption beach.jpg --begin "a dog"     how it goes on from there
   python -m captioner caption beach.jpg --save out     the maps as out/beach.png, the record as out/beach.json
   python -m captioner caption FOLDER --batch captions.jsonl   thousands; the same command goes on after a stop

@@ -33,6 +33,12 @@ def test_a_telling_keeps_what_was_said_and_its_maps_within_a_510th_of_their_high
     np.testing.assert_allclose(told.attention.max(axis=(1, 2)), highest, rtol=1e-6)
 
 
+def test_names_of_photos_that_are_no_text_are_kept(tmp_path: Path) -> None:
+    odd = replace(learning(), photos=("caf\udce9.jpg", "사진.jpg"))
+    odd.save(tmp_path / "learning.json")
+    assert Learning.load(tmp_path / "learning.json").photos == odd.photos
+
+
 def test_a_model_may_say_nothing() -> None:
     told = Telling.of(caption(()))
     assert Telling.from_record(told.to_record(), (2, 3)).words == ()
