@@ -5,14 +5,16 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
 import sys
 from collections.abc import MutableMapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from captioner.console import settle_streams
 from captioner.hub import HubAddress, locate
+from demo.ending import end_page, ended_by_signals
+from demo.own_address import UnusableAddressError, find_address, without_proxies
 from demo.process_memory import settle_memory, spare_memory, uncollected
 from demo.server_options import ServerOptions, read_options
 from demo.upload_folder import make_folder
@@ -21,57 +23,54 @@ if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
 
-class UnusableAddressError(ValueError):
-    """The page cannot be served at this host and port."""
-
-
-def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -> None:
+def close_doors(options: ServerOptions, environment: MutableMapping[str, str]) -> Path | None:
     """Before gradio is imported: nothing is reported, and nothing fetched but a checkpoint the operator named.
 
     Uploaded photos go to a new folder that only this user may read, and that is deleted in the end, or, where this
     process is killed, by the next; Gradio's own is one for all programs and users of a machine.
+
+    Returns:
+        That folder; None where the operator chose another.
     """
+    folder = None
     if not environment.get("GRADIO_TEMP_DIR"):
-        folder = make_folder()
+        folder = Path(make_folder())
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        environment["GRADIO_TEMP_DIR"] = folder
+        environment["GRADIO_TEMP_DIR"] = str(folder)
+    environment.pop("GRADIO_SERVER_NAME", None)  # read by then; Gradio tries every port there, even of another kind
     environment.setdefault("MPLBACKEND", "agg")  # else Gradio looks for a screen while the first visitor waits
     environment["GRADIO_ANALYTICS_ENABLED"] = "False"
     environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
     if not isinstance(options.checkpoint, HubAddress):
         environment["HF_HUB_OFFLINE"] = "1"
-
-
-def check_address(host: str, port: int) -> None:
-    """Find out before the model is loaded whether the page can be served there.
-
-    Raises:
-        UnusableAddressError: the port is taken or not allowed, or the host is not this machine's.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as problem:
-        reason = problem.strerror or "not usable"
-        raise UnusableAddressError(
-            f"{host}:{port} cannot be used ({reason.lower()}): choose another --port or --host."
-        ) from problem
+    return folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Load the model, serve the page until stopped; 0 when it ended well, 2 when it could not start."""
+    """Load the model and serve the page until stopped.
+
+    Returns:
+        0 when it ended well, 2 when it could not start.
+
+    Raises:
+        SystemExit: with 0, after a signal that asks for the end.
+    """
     settle_streams()
     options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
-    close_doors(options, os.environ)
+    folder = close_doors(options, os.environ)
+    with ended_by_signals(folder):
+        return _serve(options)
+
+
+def _serve(options: ServerOptions) -> int:
     try:
-        check_address(options.host, options.port)  # before torch is imported: the answer comes at once
+        host = find_address(options.host, options.port)  # before torch is imported: the answer comes at once
     except UnusableAddressError as problem:
         return _stop(str(problem))
     spare_memory()
     with uncollected():
-        from demo.page import build_page, launch_page
+        with without_proxies(os.environ):
+            from demo.page import build_page
 
         # The page opens on a recorded example while torch and the model load. ZeroGPU takes only what is there before.
         loaded: Future[Captioner] = Future()
@@ -79,17 +78,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if unusable:
             return _stop(unusable)
         page = build_page(loaded.result)
+    try:
+        return _open(page, host, options, loaded)
+    finally:
+        end_page(page)
+
+
+def _open(page: Any, host: str, options: ServerOptions, loaded: Future[Captioner]) -> int:
+    """Serve a page until it is stopped, with a model that may have to be loaded yet."""
+    from demo.page import launch_page
+
+    with uncollected():
         try:
-            address = launch_page(page, options.host, options.port, options.guard)
+            address = launch_page(page, host, options.port, options.guard)
         except OSError:
             return _stop(f"{options.host}:{options.port} was taken meanwhile: choose another --port.")
         if not options.lent:
             sys.stdout.write(f"The page is open: {address} (the model is still loading)\n")
             sys.stdout.flush()
             unusable = _load(options, loaded)
-    if unusable:
-        page.close(verbose=False)
-        return _stop(unusable)
+            if unusable:
+                return _stop(unusable)
     sys.stdout.write(f"SayWhere is ready: {address} (stop it with Ctrl+C)\n")
     sys.stdout.flush()
     health = loaded.result().self_test  # after the first photos may come: nobody waits for it

@@ -124,6 +124,10 @@ def fetch_checkpoint(address: HubAddress) -> Path:
         if status in (401, 403):
             raise CheckpointError(f"{address} may not be read: log in with hf auth login") from problem
         return _copy_of(address, f"the Hub answered with an error ({status})")
+    except (ImportError, ValueError) as problem:
+        if "proxy" not in str(problem):
+            raise
+        return _copy_of(address, f"the proxy that the environment names cannot be used ({problem})")
     except Exception as problem:
         if not is_connection_problem(problem):
             raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from captioner.errors import CaptionerError, PhotoError
+from captioner.search_options import MAX_WIDTH
 from demo import text
 from demo.callbacks import Asker, Upload, caption_json, content_of, find_upload, open_upload
 from demo.grids import GridCache
@@ -34,7 +35,8 @@ def publish_api(scheduler: Scheduler, photo: Any, grids: GridCache) -> None:
         except CaptionerError as problem:
             raise gr.Error(str(problem), print_exception=False) from problem
 
-    width = gr.Number(value=DEFAULT_WIDTH, precision=0, label="beam_width", visible=False)
+    width = gr.Number(DEFAULT_WIDTH, precision=0, label="beam_width", visible=False)
+    width.api_info = lambda: {"type": "integer", "minimum": 1, "maximum": MAX_WIDTH}
     gr.Button(visible=False).click(
         caption,
         inputs=[photo, width],

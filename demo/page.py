@@ -15,27 +15,29 @@ import gradio as gr
 from anyio import to_thread
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
-from pydantic import ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from captioner.errors import PhotoError
-from demo import text
+from demo import server_text, text
 from demo.api import publish_api
 from demo.callbacks import Asker, view_photo
 from demo.comparison import find_example
 from demo.examples import ExamplePhoto, list_examples, recorded_view
 from demo.expiry import Expiry
+from demo.front_page import FrontPage
 from demo.grids import GridCache
 from demo.guard import Guard, GuardOptions
 from demo.guard.leaving import Leaving
+from demo.guard.root_path import RootPath
+from demo.own_address import bracketed, page_address, without_proxies
 from demo.packing import write_json
 from demo.process_memory import returning
 from demo.questions import Answerer
 from demo.scheduler import Scheduler
-from demo.scriptless import Scriptless, scriptless_line
 from demo.scripts import (
     CONNECT_EXAMPLES,
     CONNECT_VIEWER,
@@ -59,11 +61,16 @@ THREADS = 100  # those who wait in the line for the model, and who uploads meanw
 QUEUE_LENGTH = 64  # events that may wait for a thread, should all be taken
 LOOK_PERIOD = 0.05  # seconds between two looks at whether somebody who asked is still there
 SESSIONS_KEPT = 32  # Gradio keeps the last result of each, some 0.3 MB; none of them needs what it keeps
+EXAMPLE_UPLOAD = {"path": "photo.jpg", "meta": {"_type": "gradio.FileData"}}  # of the API's description
 AT_THE_END = (86_400, 10**10)  # seconds: Gradio deletes the uploads when the page is closed; before, `Expiry` does
 
 
 class UploadData(ImageData):  # type: ignore[misc]
     """What a client sends for a photo; anything else counts as none, to be refused in plain words."""
+
+    model_config = ConfigDict(json_schema_extra={"description": server_text.UPLOAD_DESCRIPTION})
+    path: str | None = Field(default=None, description=server_text.PATH_DESCRIPTION)
+    url: str | None = Field(default=None, description=server_text.URL_DESCRIPTION)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -104,6 +111,7 @@ def build_page(find_captioner: Callable[[], Captioner], line_length: int = LINE_
     return page
 
 
+@without_proxies(os.environ)  # Gradio asks the page's own address
 def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = None) -> str:
     """Start serving the page from a thread of its own and return its address; `page.block_thread()` waits for the end.
 
@@ -120,8 +128,9 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
 
     # Else whoever asks from this machine, a proxy too, could name any address as the visitor's; `Guard` counts by it.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
-    _, address, _ = page.launch(
-        server_name=host,
+    options = options or GuardOptions()
+    page.launch(
+        server_name=bracketed(host),
         server_port=port,
         prevent_thread_lock=True,
         quiet=True,
@@ -133,6 +142,7 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
         enable_monitoring=False,
         strict_cors=True,
         allowed_paths=[],
+        root_path=options.root_path,
         state_session_capacity=SESSIONS_KEPT,
         max_file_size=MAX_FILE_SIZE,
         footer_links=["api", "settings"],
@@ -142,14 +152,14 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
             "middleware": [
                 Middleware(Guard, Path(get_upload_folder()), options),
                 Middleware(Leaving, left=page.scheduler.leave),
-                Middleware(Scriptless, scriptless_line(text.read_languages())),
+                Middleware(FrontPage, text.read_languages(), RootPath(options.root_path).path),
             ],
             "routes": [Route("/health", tell_health)],
             "lifespan": _meanwhile,
         },
         max_threads=THREADS,
     )
-    return str(address)
+    return page_address(host, port)
 
 
 @contextlib.asynccontextmanager
@@ -173,6 +183,7 @@ def _photo_input() -> Any:
     # On the instance: where a component is subclassed, Gradio writes a .pyi file beside the module.
     box.async_move_resource_to_block_cache = keep_local
     box.data_model = UploadData
+    box.example_payload = box.example_value = lambda: EXAMPLE_UPLOAD
     return box
 
 

@@ -19,11 +19,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from captioner.interrupt import interruptible
+from demo import text
 from demo.batches import Opened, PhotoTask, batch_limit, finish, look, open_task
 from demo.grids import GridCache
 from demo.packing import read_json, write_json
 from demo.result_cache import ResultCache
-from demo.tickets import FullError, Ticket
+from demo.tickets import FullError, GoneError, Ticket
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -79,6 +80,7 @@ class Scheduler:
         self._paces: deque[float] = deque(maxlen=RECENT)
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
+        self._closed = False
 
     def ask(self, task: Task, visitor: Hashable = None, session: Hashable = None, most: int = 1) -> Ticket:
         """A ticket for the task's result.
@@ -90,9 +92,12 @@ class Scheduler:
 
         Raises:
             FullError: too many wait.
+            GoneError: it was closed.
         """
         ticket, key = Ticket(self, visitor, session), task.key if isinstance(task, PhotoTask) else None
         with self._changed:
+            if self._closed:
+                raise GoneError(text.GONE)
             known = None if key is None else self._cache.find(key)
             if known is None:
                 self._join(ticket, task, key, most)
@@ -143,6 +148,16 @@ class Scheduler:
         with self._changed:
             self._drop(ticket)
 
+    def close(self, seconds: float) -> None:
+        """Give up all that waits or is under way, take nothing any more, and wait so long for the model to stop."""
+        with self._changed:
+            self._closed = True
+            for ticket in [ticket for job in self._all() for ticket in job.tickets]:
+                self._drop(ticket)
+            self._changed.notify()
+        if self._worker is not None:
+            self._worker.join(seconds)
+
     def _same(self, key: Hashable | None) -> _Job | None:
         return None if key is None else next((job for job in self._all() if job.key == key and job.tickets), None)
 
@@ -172,7 +187,9 @@ class Scheduler:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
             try:
                 captioner = self._find_captioner()
             except Exception as problem:

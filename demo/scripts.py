@@ -55,6 +55,7 @@ VIEWER_FILES = (  # .js, in this order
     "learning",
     "learning_time",
     "panels",
+    "question",
     "queue",
     "waiting",
     "errands",
@@ -104,7 +105,7 @@ new Function("element", "props", "server", props.kit.script + props.connect)(ele
 
 # Connects viewer.js to Gradio.
 CONNECT_VIEWER = """
-const ask = withPatience((question) => server.answer(question));
+const ask = withPatience(askServer("answer", props.texts));
 const box = document.querySelector(".sw-photo-box");
 const show = mountViewer(element.querySelector(".sw-viewer"), props.texts, ask, props.kit, sendPhoto, box);
 if (!show.restore()) show(props.value);

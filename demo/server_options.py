@@ -10,11 +10,13 @@ from typing import NoReturn
 from captioner.hub import Source, source_argument
 from demo.guard import GuardOptions
 from demo.guard.arguments import add_arguments, read_arguments
+from demo.own_address import read_host
 
 EPILOG = """\
 Every option may also come from the environment: SAYWHERE_HOST, SAYWHERE_PORT, SAYWHERE_CHECKPOINT,
-SAYWHERE_DEVICE, SAYWHERE_BACKEND, SAYWHERE_VISITORS, SAYWHERE_PROXIES, SAYWHERE_ORIGINS; the command line wins. Where
-neither says, a Hugging Face Space is served on all addresses, and GRADIO_SERVER_NAME and GRADIO_SERVER_PORT hold.
+SAYWHERE_DEVICE, SAYWHERE_BACKEND, SAYWHERE_VISITORS, SAYWHERE_PROXIES, SAYWHERE_ORIGINS, SAYWHERE_ROOT_PATH; the
+command line wins. Where neither says, a Hugging Face Space is served on all addresses, and GRADIO_SERVER_NAME,
+GRADIO_SERVER_PORT and GRADIO_ROOT_PATH hold.
 
 examples:
   python app.py                                the page on http://127.0.0.1:7860, this computer only
@@ -22,6 +24,7 @@ examples:
   python app.py --checkpoint my.safetensors    a model of your own (python -m captioner train --help)
   python app.py --checkpoint hf://owner/name   a model on the Hugging Face Hub, fetched once
   python app.py --proxies 1                    behind one proxy of yours, such as nginx with https
+  python app.py --proxies 1 --root-path /saywhere  the same, at https://school.example/saywhere/
   python app.py --backend http://10.0.0.5:8000  captions from another machine (python -m captioner serve --help)
   SAYWHERE_PORT=8000 python app.py             the same as --port 8000
 
@@ -65,8 +68,9 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
     port = environment.get("GRADIO_SERVER_PORT") or "7860"
     parser.add_argument(
         "--host",
+        type=_host,
         default=default("HOST", host),
-        help="address to listen on; 0.0.0.0 for all (default: 127.0.0.1)",
+        help="address to listen on; 0.0.0.0 for all, :: for all of IPv6 (default: 127.0.0.1)",
     )
     parser.add_argument("--port", type=_port, default=default("PORT", port), help="1 to 65535 (default: 7860)")
     parser.add_argument(
@@ -82,7 +86,8 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
         metavar="URL",
         help="a service that captions (python -m captioner serve), in the place of a model here",
     )
-    add_arguments(parser, default, on_spaces=bool(environment.get("SPACE_ID")))
+    root_path = environment.get("GRADIO_ROOT_PATH") or ""
+    add_arguments(parser, default, on_spaces=bool(environment.get("SPACE_ID")), root_path=root_path)
     found = parser.parse_args(arguments)
     if found.backend and found.checkpoint:
         parser.error("expected --checkpoint or --backend, got both: the service has its own checkpoint")
@@ -96,6 +101,13 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Se
         read_arguments(found),
         found.backend,
     )
+
+
+def _host(value: str) -> str:
+    try:
+        return read_host(value)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def _port(value: str) -> int:

@@ -31,8 +31,9 @@ VIEWER: Texts = read_languages()[FIRST_LANGUAGE]
 TITLE: str = VIEWER["title"]
 
 API_DESCRIPTION = (
-    "Caption one photo. Returns the captions of one beam width (1 to 100), best first, each with its score and, for "
-    "every word, its probability, the gate, and the attention on the grid."
+    "Caption one photo, an uploaded file or a data: address. beam_width is a whole number from 1 to 100, by default 5. "
+    "Returns the captions of that width, best first, each with its score and, for every word, its probability, the "
+    "gate, and the attention on the grid."
 )
 NO_PHOTO = "Give a photo: upload or paste one, or pick an example."
 NO_LEARNING = "No training was recorded for this page: record one with python -m captioner train --watch."

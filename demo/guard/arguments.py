@@ -7,14 +7,18 @@ from collections.abc import Callable
 
 from demo.guard.guard import GuardOptions
 from demo.guard.origins import read_origin
+from demo.guard.root_path import read_root_path
 
 
-def add_arguments(parser: argparse.ArgumentParser, default: Callable[[str, str], str], *, on_spaces: bool) -> None:
-    """Add --visitors, --proxies and --origins.
+def add_arguments(
+    parser: argparse.ArgumentParser, default: Callable[[str, str], str], *, on_spaces: bool, root_path: str
+) -> None:
+    """Add --visitors, --proxies, --origins and --root-path.
 
     Args:
         parser: of the whole command line.
         default: (name in the environment, otherwise) -> value.
+        root_path: Gradio's own setting.
         on_spaces: whether the page runs on Hugging Face Spaces, behind their proxy.
     """
     parser.add_argument(
@@ -36,17 +40,31 @@ def add_arguments(parser: argparse.ArgumentParser, default: Callable[[str, str],
         default=default("ORIGINS", ""),
         help="other sites that may ask this page, by commas, such as https://school.example (default: none)",
     )
+    parser.add_argument(
+        "--root-path",
+        type=_root_path,
+        default=default("ROOT_PATH", root_path),
+        metavar="PATH",
+        help="where a proxy shows the page, /saywhere for https://school.example/saywhere/ (default: at its root)",
+    )
 
 
 def read_arguments(found: argparse.Namespace) -> GuardOptions:
     """The options out of a parsed command line."""
-    return GuardOptions(found.visitors, found.proxies, found.origins)
+    return GuardOptions(found.visitors, found.proxies, found.origins, root_path=found.root_path)
 
 
 def _count(value: str) -> int:
     if not value.isascii() or not value.isdigit() or len(value) > 6:
         raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {value!r}")
     return int(value)
+
+
+def _root_path(value: str) -> str:
+    try:
+        return read_root_path(value)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def _origins(value: str) -> tuple[str, ...]:

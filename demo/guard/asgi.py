@@ -30,13 +30,14 @@ class Refusal:
     def messages(self, *, plain: bool = False) -> tuple[Message, Message]:
         """The answer: JSON with a "detail", or plain text, which is what Gradio shows of a failed upload."""
         kind = b"text/plain; charset=utf-8" if plain else b"application/json"
-        body = self.sentence if plain else json.dumps({"detail": self.sentence})
-        headers = [(b"content-type", kind), (b"connection", b"close")]
+        body = (self.sentence if plain else json.dumps({"detail": self.sentence})).encode("utf-8")
+        length = str(len(body)).encode("ascii")  # a proxy passes on what is whole, though the connection breaks
+        headers = [(b"content-type", kind), (b"content-length", length), (b"connection", b"close")]
         if self.retry_after:
             headers.append((b"retry-after", str(self.retry_after).encode("ascii")))
         return (
             {"type": "http.response.start", "status": self.status, "headers": headers},
-            {"type": "http.response.body", "body": body.encode("utf-8")},
+            {"type": "http.response.body", "body": body},
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from demo import server_text
 from demo.guard.asgi import Message, Receive, Refusal, Send, header_values
 
 MEBIBYTE = 2**20
+DRAINING = 5.0  # seconds at most for an upload that is read in vain
 TOO_LARGE = Refusal(413, server_text.REQUEST_TOO_LARGE)
 TOO_SLOW = Refusal(408, server_text.REQUEST_TOO_SLOW)
 TOO_MANY_FILES = Refusal(413, server_text.TOO_MANY_FILES)
@@ -45,6 +47,21 @@ async def read_body(receive: Receive, limits: BodyLimits) -> bytes | Refusal:
             return TOO_LARGE
         if message["type"] != "http.request" or not message.get("more_body", False):
             return bytes(body)
+
+
+async def drain(receive: Receive, limits: BodyLimits) -> None:
+    """Read an upload that was refused, as far as one may be long: behind a proxy, the answer to one that is cut off is
+    lost, and with it the reason."""
+
+    async def read_on() -> None:
+        read, more = 0, True
+        while more and read <= limits.upload_bytes:
+            message = await receive()
+            read += len(message.get("body", b""))
+            more = message["type"] == "http.request" and message.get("more_body", False)
+
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(read_on(), min(limits.silence, DRAINING))
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

@@ -1,8 +1,9 @@
-"""Who sent a request: the address of its connection or, behind proxies the operator named, the one they saw."""
+"""Who sent a request, and to which host: what its connection says or, behind proxies the operator named, they say."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from demo.guard.asgi import Message, header_values
 
@@ -20,13 +21,26 @@ def client_of(scope: Message, proxies: int) -> str:
     """
     peer = str((scope.get("client") or ("",))[0])
     if proxies:
-        told = b",".join(header_values(scope, b"x-forwarded-for")).decode("latin-1")
-        entries = [entry.strip() for entry in told.split(",") if entry.strip()]
-        if entries:
-            seen = _address(entries[-min(proxies, len(entries))])
-            if seen:
-                return seen
+        seen = _address(forwarded(scope, "for", proxies))
+        if seen:
+            return seen
     return _address(peer) or peer
+
+
+def forwarded(scope: Message, name: str, proxies: int) -> str:
+    """What the farthest trusted proxy says in X-Forwarded-NAME or else in Forwarded (RFC 7239); "" if nothing.
+
+    Args:
+        name: "for", "host" or "port".
+        proxies: how many are trusted.
+    """
+    told = b",".join(header_values(scope, b"x-forwarded-" + name.encode("ascii"))).decode("latin-1")
+    if not told:
+        elements = b",".join(header_values(scope, b"forwarded")).decode("latin-1").split(",")
+        pairs = (dict(re.findall(r'([a-z]+)="?([^";]*)', element.lower())) for element in elements)
+        told = ",".join(pair.get(name, "") for pair in pairs)
+    entries = [entry.strip() for entry in told.split(",") if entry.strip()]
+    return entries[-min(proxies, len(entries))] if entries and proxies else ""
 
 
 def without_forwarded(scope: Message) -> Message:

@@ -29,10 +29,20 @@ HEADERS = (
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
 )
 
+STREAM = b"text/event-stream"
+UNBUFFERED = ((b"x-accel-buffering", b"no"),)  # else nginx keeps what a stream says until it has some kilobytes of it
+
 
 def with_headers(message: Message) -> Message:
     """The start of an answer with the headers it does not have yet; any other message as it is."""
     if message["type"] != "http.response.start":
         return message
+    stream = any(name.lower() == b"content-type" and STREAM in value for name, value in message["headers"])
     present = {name.lower() for name, _ in message["headers"]}
-    return {**message, "headers": [*message["headers"], *(pair for pair in HEADERS if pair[0] not in present)]}
+    return {
+        **message,
+        "headers": [
+            *message["headers"],
+            *(pair for pair in (*HEADERS, *(UNBUFFERED if stream else ())) if pair[0] not in present),
+        ],
+    }

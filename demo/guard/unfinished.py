@@ -1,4 +1,4 @@
-"""A disk that fills up while an upload comes: what Gradio has written of it is deleted.
+"""An upload that ends before its end, on a full disk or with the page: what Gradio has written of it is deleted.
 
 Gradio itself deletes that only when an upload is malformed.
 """
@@ -18,7 +18,7 @@ def is_full(problem: OSError) -> bool:
     return problem.errno in FULL
 
 
-def discard(problem: OSError) -> None:
+def discard(problem: BaseException) -> None:
     """Delete the files of the upload that ended in this problem: its parser, on the way of the exception, has them."""
     for frame, _ in traceback.walk_tb(problem.__traceback__):
         parser = frame.f_locals.get("multipart_parser")

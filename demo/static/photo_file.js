@@ -7,7 +7,7 @@ const PHOTO_LIMIT = 30 * 2 ** 20; // bytes, as in demo/page.py
 const PHOTO_START = /^(\xff\xd8\xff|\x89PNG|GIF8|BM|(II|MM)(\*|\+|\0[*+])|RIFF[^]{4}WEBP|[^]{4}ftyp)/;
 const SHOWN_START = /^(\xff\xd8\xff|\x89PNG|GIF8|BM|RIFF[^]{4}WEBP)/;
 const FILE_START = 12; // bytes
-const REFUSALS = { 403: "photo_foreign", 413: "photo_proxy", 429: "toast_often", 507: "toast_full" }; // a status -> its sentence
+const REFUSALS = { 403: "foreign", 413: "proxy_limit", 429: "toast_often", 507: "toast_full" }; // a status -> its sentence
 const UNAVAILABLE = [0, 500, 502, 503, 504]; // no server, or a proxy that finds none
 
 // Why a photo was not taken, as a key of the texts.

@@ -22,7 +22,6 @@ from captioner.interrupt import check_wanted
 from captioner.photo import PHOTO_ENDINGS
 from chromium import chromium_path
 from demo import text
-from demo.scriptless import scriptless_line
 from demo.scripts import STATIC
 from visits import GRADIO_WARNINGS, ScriptedCaptioner, Watch, serve, visit
 
@@ -112,18 +111,13 @@ def test_every_photo_of_a_folder_may_be_chosen_and_more() -> None:
         assert f'"{ending.removeprefix(".")}"' in script
 
 
-def test_without_scripts_every_language_says_what_is_needed() -> None:
-    said = scriptless_line({"en": {"scriptless": "a < b"}, "ko": KOREAN})
-    assert said == f'<noscript><p lang="en">a &lt; b</p><p lang="ko">{KOREAN["scriptless"]}</p></noscript>'
-
-
 @pytest.mark.browser
 def test_a_page_without_scripts_says_so(browser: Browser, scripted_address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(scripted_address)
     lines = page.locator("noscript p")
-    expect(lines).to_have_text([T["scriptless"], KOREAN["scriptless"]])
+    expect(lines).to_have_text([T["needs_script"], KOREAN["needs_script"]])
     for line in lines.all():
         expect(line).to_be_visible()
     context.close()
@@ -223,7 +217,7 @@ class TestButtons:
     def test_a_file_that_is_not_let_through_is_a_sentence(self, desktop: Visit) -> None:
         page, watch = desktop
         size = f"{round(len(photo_bytes(photo(*TALL))) / 1000)} kB"
-        answers = {413: "photo_proxy", 403: "photo_foreign", 507: "toast_full", 429: "toast_often", 400: "toast_other"}
+        answers = {413: "proxy_limit", 403: "foreign", 507: "toast_full", 429: "toast_often", 400: "toast_other"}
         with result_kept(page):
             for status, key in answers.items():
                 page.route("**/upload*", lambda route, _, status=status: route.fulfill(status=status, body="no"))
