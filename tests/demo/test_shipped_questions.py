@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from captioner.encoder import FeatureGrid
 from captioner.photo import open_photo
+from captioner.probes.second import SecondOpinion
 from demo.boxes import boxes_of
 from demo.callbacks import caption_json, view_photo
 from demo.examples import list_examples
@@ -220,7 +221,9 @@ class TestEveryExperiment:
     def test_second(self, answerer: Answerer) -> None:
         told = probe(answerer, "second", step=middle())
         close(told["attention"], plain().replay(grid(), said()).attention[middle()], SHARE)
-        assert np.shape(told["attribution"]) == (grid().height, grid().width)
+        opinion = SecondOpinion(*(np.array(told[name], np.float32) for name in ("attention", "attribution")))
+        assert (told["verdict"], opinion.attention.shape) == (opinion.verdict, (grid().height, grid().width))
+        close(told["agreement"], opinion.agreement, SHARE)
 
     def test_boxes(self, tmp_path: Path) -> None:
         """On every example that has boxes, for all that the model has a word for."""
