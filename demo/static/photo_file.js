@@ -1,6 +1,9 @@
 // Which files are photos, what a drop or a paste brought, and a file's way to the server.
 
-const PHOTO_ENDINGS = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "dng", "heic", "heif", "hif", "avif"];
+const PHOTO_ENDINGS = [ // as in captioner/photo.py
+  "apng", "avif", "avifs", "bmp", "dib", "dng", "gif", "heic", "heics", "heif", "heifs", "hif", "jfi", "jfif", "jif", "jpe", "jpeg",
+  "jpg", "mpo", "pjp", "pjpeg", "png", "tif", "tiff", "webp",
+];
 const PHOTO_ACCEPT = ["image/*", ...PHOTO_ENDINGS.map((ending) => `.${ending}`)].join(",");
 const PHOTO_LIMIT = 30 * 2 ** 20; // bytes, as in demo/page.py
 // How the files that the server reads begin, and those of them that every browser shows.
