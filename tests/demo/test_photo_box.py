@@ -137,6 +137,18 @@ class TestButtons:
         with result_kept(page), page.expect_file_chooser():
             page.get_by_role("button", name=T["photo_placeholder"].replace("|", " ")).click()
 
+    @pytest.mark.parametrize("size", [(900, 300), (300, 900), (500, 400)])
+    def test_no_photo_covers_the_buttons(self, phone: Visit, size: tuple[int, int]) -> None:
+        page, _ = phone
+        choose(page, size)
+        has_result(page, size)
+        given = page.locator(".sw-photo-given").bounding_box()
+        ways = page.locator(".sw-photo-ways").bounding_box()
+        assert given is not None
+        assert ways is not None
+        assert given["height"] > 50
+        assert given["y"] + given["height"] <= ways["y"]
+
     def test_the_same_file_can_be_chosen_once_more(self, desktop: Visit) -> None:
         page, watch = desktop
         for count in (1, 2):
