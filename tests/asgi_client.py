@@ -12,6 +12,8 @@ from typing import Any
 from demo.guard import Guard, GuardOptions
 from demo.guard.asgi import Message
 
+SERVER = ("127.0.0.1", 7860)  # where the page listens
+
 
 @dataclass
 class Answer:
@@ -58,7 +60,14 @@ class Visitor:
 
         told = {name.replace("_", "-"): value for name, value in more.items()}
         headers = [(name.encode(), value.encode()) for name, value in told.items()]
-        scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": (self.address, 1)}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "headers": headers,
+            "client": (self.address, 1),
+            "server": SERVER,
+        }
         asyncio.run(self.guard(scope, receive, send))
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return Answer(sent[0]["status"], dict(sent[0]["headers"]), body, len(waiting))
