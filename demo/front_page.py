@@ -31,7 +31,8 @@ class FrontPage:
     def __init__(self, app: App, languages: Mapping[str, Texts], path: str = "") -> None:
         self.app = app
         lines = "".join(
-            f'<p lang="{escape(code)}">{escape(texts["needs_script"])}</p>' for code, texts in languages.items()
+            f'<p lang="{escape(code)}" style="margin: 1rem">{escape(texts["needs_script"])}</p>'
+            for code, texts in languages.items()
         )
         base = f'<base href="{escape(path)}/" />' if path else '<base href="./" />'
         body = f"<noscript>{lines}</noscript>{OWN_ADDRESS}<gradio-app"
