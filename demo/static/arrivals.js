@@ -23,23 +23,23 @@ function listenForPhotos({ take, say, box }) {
     }
     return undefined;
   }
-  const foreign = (event) => !own && !(takesText(event.target) && !event.dataTransfer.types.includes("Files"));
+  const typed = (event) => takesText(event.target) && !event.dataTransfer.types.includes("Files");
   const light = (on) => box.classList.toggle("sw-photo-over", on);
 
   document.addEventListener("dragstart", () => { own = true; });
-  document.addEventListener("dragend", () => { own = false; });
+  for (const name of ["dragend", "pointermove"]) document.addEventListener(name, () => { own = false; });
   document.addEventListener("dragover", (event) => {
-    light(foreign(event));
-    if (!foreign(event)) return;
+    light(!own && !typed(event));
+    if (typed(event)) return;
     event.preventDefault();
-    event.dataTransfer.dropEffect = "copy";
+    event.dataTransfer.dropEffect = own ? "none" : "copy";
   });
   document.addEventListener("dragleave", (event) => event.relatedTarget || light(false));
   document.addEventListener("drop", () => light(false), true); // also of what goes elsewhere
   document.addEventListener("drop", (event) => {
-    if (event.defaultPrevented || !foreign(event)) return;
+    if (event.defaultPrevented || typed(event)) return;
     event.preventDefault();
-    give(event.dataTransfer);
+    if (!own) give(event.dataTransfer);
   });
   document.addEventListener("paste", (event) => {
     if (event.defaultPrevented || takesText(event.target) || !event.clipboardData) return;

@@ -3,6 +3,7 @@
 const SLOW = 8000; // milliseconds until the visitor is told that it takes a while
 const ROOM = 10; // seconds until there is room in a full queue, where the server does not say
 const LONGEST = 90; // seconds until it is tried once more by itself
+const REMEMBERED = 8; // photos that can be sent again when the server has lost them
 const TRIES = 3; // of a photo by itself, once its server answers again
 
 // root: the viewer. loading: whether the model is still loading. show: puts a view on show. refused: says why a photo is not
@@ -43,6 +44,11 @@ function makeErrands({ root, texts, send, loading, show, refused, reveal, covere
     change({ kind });
   }
 
+  function remember(path, photo) {
+    photos.set(path, photo);
+    if (photos.size > REMEMBERED) photos.delete(photos.keys().next().value);
+  }
+
   // No answer: tried again by itself as soon as there is a server.
   function lose() {
     halt("lost");
@@ -53,6 +59,7 @@ function makeErrands({ root, texts, send, loading, show, refused, reveal, covere
   function begin(photo, byItself = false) {
     rest();
     tries = byItself ? tries + 1 : 0;
+    if (last && last !== photo) URL.revokeObjectURL(last.url);
     last = photo;
     if (!COVERING.includes(state.kind)) keepHeight(root, room.head);
     change({ kind: "looking", photo, ahead: 0, share: null, slow: false, said: "" });
@@ -72,7 +79,7 @@ function makeErrands({ root, texts, send, loading, show, refused, reveal, covere
         rest();
         const held = room.layer.contains(document.activeElement);
         Object.assign(state, { kind: null, photo: null });
-        if (view.source && photo.locate) photos.set(view.source.path, photo);
+        if (view.source && photo.locate) remember(view.source.path, photo);
         show(view);
         change({ said: view.kind === "result" ? view.captions[view.ranking[view.width][0]].text : "" });
         const word = held && root.querySelector('.sw-word[tabindex="0"], .sw-problem button');
@@ -119,7 +126,7 @@ function makeErrands({ root, texts, send, loading, show, refused, reveal, covere
       const photo = photos.get(path);
       if (!photo) return null;
       photo.path = await photo.locate(() => undefined);
-      photos.set(photo.path, photo);
+      remember(photo.path, photo);
       return photo.path;
     },
   };
