@@ -48,7 +48,7 @@ class LineFile:
     def add(self, line: Line) -> None:
         """See `Store`."""
         assert self._file is not None, "resume comes first"
-        content = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+        content = (json.dumps(line, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
         if self._file.write(content) != len(content):
             raise OSError("only a part was written")
 

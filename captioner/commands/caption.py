@@ -227,5 +227,5 @@ def table(path: Path, description: Description, width: int, *, preview: bool = F
     for rank, caption in enumerate(description.at_width(width), start=1):
         mark = "" if caption.finished else " ..."
         probability = math.exp(caption.log_prob)
-        lines.append(f"{rank:4d}  {caption.score:6.3f}  {probability:11.2e}  {caption.text}{mark}")
+        lines.append(f"{rank:4d}  {caption.score:6.3f}  {probability:11.2e}  {shown(caption.text)}{mark}")
     return "\n".join(lines)

@@ -60,7 +60,7 @@ def tokenize_lines(module: Any, lines: Sequence[str]) -> list[str]:
     except FileNotFoundError as problem:
         raise DataError(f"the official tokenizer needs Java, which was not found: {INSTALL_ADVICE}") from problem
     except (OSError, subprocess.CalledProcessError) as problem:
-        said = _last_words(getattr(problem, "stderr", None) or str(problem).encode())
+        said = _last_words(getattr(problem, "stderr", None) or str(problem).encode(errors="replace"))
         raise DataError(f"Java could not run the official tokenizer ({said}): {FAILED_ADVICE}") from problem
     tokenized = done.stdout.decode().split("\n")[:-1]
     if len(tokenized) != len(lines):

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from builders import photo, photo_bytes
 from captioner.errors import PhotoError
 from captioner.finding import FoundPhotos, expand, find_photos, is_photo_name
+from captioner.photo import PhotoSettings
+from captioner.serving.dataset import open_rows
 
 
 def names(found: FoundPhotos, folder: Path) -> list[str]:
@@ -157,3 +160,11 @@ def test_what_is_missing_is_said_on_one_line(tmp_path: Path) -> None:
         find_photos([tmp_path / "a\nb.jpg"])
     longer = tmp_path / ("x" * 300 + ".jpg")
     assert find_photos([longer]).photos == (longer,)  # opening it says that it cannot be read
+
+
+def test_what_a_mac_left_in_a_bucket_is_no_row_of_a_cluster() -> None:
+    paths, content = ["b/._a.png", "b/a.png"], photo_bytes(photo(40, 30))
+    rows = {"path": paths, "bytes": [b"\0\5\x16\7", content]}
+    opened = open_rows(rows, PhotoSettings(size=64, detail=None), "s3://")
+    assert opened == {"photo": ["s3://b/a.png"], "side": [64], "square": opened["square"], "error": [None]}
+    assert [error is None for error in open_rows(rows, PhotoSettings(), "")["error"]] == [False, True]  # as named

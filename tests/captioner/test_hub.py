@@ -191,6 +191,17 @@ def test_a_card_tells_what_the_checkpoint_tells() -> None:
     assert '"seed": 3' in body
 
 
+def test_a_card_of_ones_own_is_read_with_its_mark_or_refused_in_a_sentence(model: Path) -> None:
+    (model / "._tiny.safetensors").write_bytes(b"\0\5\x16\7")  # a Mac's
+    (model / "README.md").write_bytes("---\nlicense: mit\n---\n모델\n".encode("utf-8-sig"))
+    assert pack(model, HubAddress("me", "tiny")).card == "---\nlicense: mit\n---\n모델\n"
+    (model / "README.md").write_bytes("모델".encode("cp949"))
+    with pytest.raises(
+        CheckpointError, match=r"README\.md is in another encoding than the Hub reads: save it as UTF-8"
+    ):
+        pack(model, HubAddress("me", "tiny"))
+
+
 def test_only_a_folder_with_one_sound_checkpoint_is_packed(model: Path, tmp_path: Path) -> None:
     address = HubAddress("me", "tiny")
     parcel = pack(model, address)
