@@ -112,18 +112,6 @@ def test_every_photo_of_a_folder_may_be_chosen_and_more() -> None:
 
 
 @pytest.mark.browser
-def test_a_page_without_scripts_says_so(browser: Browser, scripted_address: str) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(scripted_address)
-    lines = page.locator("noscript p")
-    expect(lines).to_have_text([T["needs_script"], KOREAN["needs_script"]])
-    for line in lines.all():
-        expect(line).to_be_visible()
-    context.close()
-
-
-@pytest.mark.browser
 class TestButtons:
     def test_the_upload_button_opens_the_dialog_and_keeps_the_result(self, desktop: Visit) -> None:
         page, _ = desktop
