@@ -53,6 +53,7 @@ NUMBERS = (
     ("dropout", float, "dropout of the decoder"),
     ("word_dropout", float, "probability that a given word is hidden"),
     ("self_critical", float, "share of the word loss that rewards sampled captions for their CIDEr"),
+    ("repeat_penalty", float, "taken off that CIDEr for every content word said again"),
     ("samples", int, "captions sampled for each photo, with --self-critical"),
     ("doubly_stochastic", float, "weight of the penalty that spreads attention over all cells"),
     ("average", float, "decay of the running weight average"),

@@ -79,7 +79,7 @@ def _features(
         return PhotoReader(examples, views, encoder, stage, start.photo)
     cache = FeatureCache(options.run, examples, views, encoder, stage, start.photo)
     with accelerator.main_process_first():
-        cache.fill(options.compile)
+        cache.fill()
     return cache
 
 

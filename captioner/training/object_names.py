@@ -18,10 +18,12 @@ LIST = Path(__file__).with_name("objects.json")
 
 
 class Mention(NamedTuple):
-    """A place where a caption names an object: its words, and the classes it may mean ("bike": two of them)."""
+    """A place where a caption names an object: its words, the classes it may mean ("bike": two of them), and the place
+    of its first word in the caption."""
 
     words: Words
     classes: frozenset[str]
+    first: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class ObjectNames:
             said = next((name for name in starting if self._meaning(name) is not None), (words[first],))
             classes = self._meaning(said)
             if classes:
-                found.append(Mention(said, classes))
+                found.append(Mention(said, classes, first))
             first += len(said)
         return found
 

@@ -43,6 +43,7 @@ class TrainOptions:
         label_weight: weight in the word loss of what people marked in a photo, taught as "a <label>".
         self_critical: share of the word loss, 0 to below 1, that rewards sampled captions for their CIDEr-D instead of
             teaching people's (see self_critical.py); needs a label_smoothing of 0.
+        repeat_penalty: taken off the CIDEr-D of a sampled caption for every word said again (see `score_samples`).
         samples: captions sampled for each photo, where self_critical is above 0.
         doubly_stochastic: weight of the penalty that asks each cell's attention to sum to 1 over a caption
             (Xu et al. 2015, equation 14).
@@ -86,6 +87,7 @@ class TrainOptions:
     lone_weight: float = 3.0
     label_weight: float = 1.0
     self_critical: float = 0.0
+    repeat_penalty: float = 0.0
     samples: int = 5
     doubly_stochastic: float = 0.0
     average: float = 0.995
@@ -125,7 +127,7 @@ def _ranges() -> dict[str, tuple[Callable[[float], bool], str]]:
         ("samples", lambda value: value >= 2, "of 2 or more"),
         ("learning_rate encoder_learning_rate clip_norm", lambda value: value > 0, "above 0"),
         (
-            "weight_decay doubly_stochastic pointing lone_weight label_weight frozen_epochs seed",
+            "weight_decay doubly_stochastic pointing lone_weight label_weight repeat_penalty frozen_epochs seed",
             lambda value: value >= 0,
             "of 0 or more",
         ),

@@ -87,6 +87,9 @@ def unit_box(box: Sequence[float], width: float, height: float) -> Box | None:
 def read_labels(record: Mapping[str, Any]) -> tuple[Label, ...]:
     """The labels of one record of `captions.json` (`labels`, and `boxes` of [x1, y1, x2, y2, label] in pixels).
 
+    Boxes that name something the labels lack are another photo's (14 of COCO's small derived sets are mixed up so): all
+    boxes of such a record are left out.
+
     Raises:
         DataError: the boxes are of another shape, or the photo's width and height are missing.
     """
@@ -101,7 +104,10 @@ def read_labels(record: Mapping[str, Any]) -> tuple[Label, ...]:
             f"{record.get('filename')}: its boxes are not [x1, y1, x2, y2, label] in pixels of a photo whose width "
             f"and height are given: {problem!r}"
         ) from problem
-    return tuple(Label(str(name), tuple(boxes.get(str(name), ()))) for name in record.get("labels") or ())
+    names = [str(name) for name in record.get("labels") or ()]
+    if not boxes.keys() <= set(names):
+        boxes = {}
+    return tuple(Label(name, tuple(boxes.get(name, ()))) for name in names)
 
 
 def _sentences(record: Mapping[str, Any]) -> tuple[Sentence, ...]:

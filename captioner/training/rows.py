@@ -6,10 +6,11 @@ words without teaching the decoder to speak in templates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from captioner.training.data import Example
+from captioner.training.object_names import coco_names
 from captioner.training.phrases import Label, Phrase
 from captioner.training.views import Box
 from captioner.vocabulary import Vocabulary, tokenize
@@ -60,15 +61,35 @@ class RowOptions:
 def make_rows(example: Example, vocabulary: Vocabulary, options: RowOptions) -> list[Row]:
     """The rows of one photo, longest first; wordless captions and labels of unknown words are left out."""
     phrases = {tuple(tokenize(sentence.caption)): sentence.phrases for sentence in example.sentences}
+    boxed = {label.name: label.boxes for label in example.labels if label.boxes}
     weight = max(1.0, options.lone_weight / max(len(example.captions), 1))
     rows = [
-        _caption_row(words, phrases.get(tuple(words), ()), vocabulary, options.max_words, weight)
+        _caption_row(
+            words, phrases.get(tuple(words)) or labelled_phrases(words, boxed), vocabulary, options.max_words, weight
+        )
         for words in map(tokenize, example.captions)
         if words
     ]
     if options.label_weight:
         rows += _label_rows(example.labels, vocabulary, options.label_weight)
     return sorted(rows, key=lambda row: row.length, reverse=True)
+
+
+def labelled_phrases(words: Sequence[str], boxed: Mapping[str, tuple[Box, ...]]) -> list[Phrase]:
+    """The words of a caption that name a boxed label of the photo ("man" a "person"), as phrases.
+
+    Args:
+        words: of the caption.
+        boxed: label, one of the 80 COCO classes, to its boxes; others name nothing.
+    """
+    if not boxed:
+        return []
+    return [
+        Phrase(mention.first, mention.first + len(mention.words), boxes=boxed[name])
+        for mention in coco_names().mentions(words)
+        for name in mention.classes
+        if len(mention.classes) == 1 and name in boxed
+    ]
 
 
 def _caption_row(

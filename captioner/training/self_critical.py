@@ -6,7 +6,8 @@ less variance (Kool et al. 2019, "Buy 4 REINFORCE samples, get a baseline for fr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from captioner.encoder import FeatureGrid
 from captioner.training.batches import Batch
 from captioner.training.reward import CiderReward
 from captioner.training.rows import mirror_ids
+from captioner.training.stop_words import STOP_WORDS
 from captioner.vocabulary import Vocabulary
 
 
@@ -48,20 +50,45 @@ def sample_captions(
 
 
 def score_samples(
-    token_ids: Tensor, photos: Sequence[int], mirrored: Sequence[bool], reward: CiderReward, vocabulary: Vocabulary
+    token_ids: Tensor,
+    photos: Sequence[int],
+    mirrored: Sequence[bool],
+    reward: CiderReward,
+    vocabulary: Vocabulary,
+    repeat_penalty: float = 0.0,
 ) -> Tensor:
-    """CIDEr-D (P, rows) of each sample.
+    """CIDEr-D (P, rows) of each sample, less a penalty for words said twice.
+
+    CIDEr counts n-grams and hardly minds "a boat boat on a boat"; people do.
 
     Args:
         token_ids: (P, rows, T + 1), see `sample_captions`.
         photos: the P photos, as `reward` knows them.
         mirrored: which of them were shown mirrored, so that their left is the references' right.
+        repeat_penalty: taken off for every content word said again, and for every word said twice running.
     """
+    quiet = frozenset(vocabulary.encode(STOP_WORDS)) | {vocabulary.end}
     scores = []
     for photo, turned, own in zip(photos, mirrored, token_ids.tolist(), strict=True):
         rows = [[token for token in row[1:] if token != vocabulary.pad] for row in own]
-        scores.append([reward.score(photo, mirror_ids(row, vocabulary) if turned else row) for row in rows])
+        scores.append(
+            [
+                reward.score(photo, mirror_ids(row, vocabulary) if turned else row)
+                - repeat_penalty * count_repeats(row, quiet)
+                for row in rows
+            ]
+        )
     return torch.tensor(scores)
+
+
+def count_repeats(token_ids: Sequence[int], quiet: Collection[int]) -> int:
+    """How often a token that is none of `quiet` comes again, plus how often any token follows itself.
+
+    >>> count_repeats([1, 7, 7, 2, 1, 7], {1, 2})
+    3
+    """
+    spoken = [token for token in token_ids if token not in quiet]
+    return len(spoken) - len(set(spoken)) + sum(before == after for before, after in pairwise(token_ids))
 
 
 def advantages(scores: Tensor) -> Tensor:

@@ -183,7 +183,7 @@ class Run:
             ).cpu()
         self.model.decoder.train()
         mirrored = [self.material.views[p][view].mirrored for p, view in zip(batch.photos, batch.views, strict=True)]
-        scores = score_samples(drawn, batch.photos, mirrored, reward, self.vocabulary)
+        scores = score_samples(drawn, batch.photos, mirrored, reward, self.vocabulary, self.options.repeat_penalty)
         return sampled_batch(batch, drawn, advantages(scores), self.vocabulary.pad), float(scores.mean())
 
     def _losses(self, batch: Batch, given: Tensor, weights: Tensor, features: Tensor, stage: int) -> Losses:

@@ -126,6 +126,16 @@ def test_labels_keep_their_order_and_their_boxes() -> None:
     )
 
 
+def test_boxes_of_another_photo_are_left_out() -> None:
+    record = {
+        "labels": ["person", "clock"],
+        "width": 40,
+        "height": 80,
+        "boxes": [[0, 0, 20, 40, "person"], [10, 20, 30, 60, "laptop"]],
+    }
+    assert read_labels(record) == (Label("person"), Label("clock"))
+
+
 @pytest.mark.parametrize("record", [{}, {"labels": None, "boxes": None}, {"labels": [], "boxes": []}])
 def test_a_record_without_labels_has_none(record: dict[str, Any]) -> None:
     assert read_labels(record) == ()

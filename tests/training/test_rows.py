@@ -9,7 +9,7 @@ import pytest
 from builders import WORDS
 from captioner.training.data import Example
 from captioner.training.phrases import Label, Phrase, Sentence
-from captioner.training.rows import MOST_LABELS, RowOptions, make_rows, mirror_ids
+from captioner.training.rows import MOST_LABELS, RowOptions, labelled_phrases, make_rows, mirror_ids
 from captioner.training.views import Box
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -71,6 +71,23 @@ def test_phrase_boxes_land_on_their_words() -> None:
         (8, "<end>"): (),
     }
     assert plain.boxes == ((),) * 4
+
+
+def test_words_that_name_a_boxed_label_get_its_boxes() -> None:
+    labels = (Label("person", LEFT), Label("hot dog", RIGHT), Label("bicycle", RIGHT), Label("dog"))
+    (row,) = make_rows(example("a man in a bike ball", labels=labels), VOCABULARY, RowOptions())
+    assert row.boxes == ((), LEFT, (), (), (), (), ())  # "bike" may be a motorcycle too
+    (row,) = make_rows(example("two dogs", labels=labels), VOCABULARY, RowOptions())
+    assert row.boxes == ((), (), ())  # a label without boxes
+    assert labelled_phrases(["a", "hot", "dog"], {"hot dog": RIGHT, "dog": LEFT}) == [Phrase(1, 3, boxes=RIGHT)]
+
+
+def test_annotated_phrases_go_before_labels() -> None:
+    annotated = Sentence("a man", (Phrase(0, 1, boxes=RIGHT),))
+    (row,) = make_rows(
+        example("a man", labels=(Label("person", LEFT),), sentences=(annotated,)), VOCABULARY, RowOptions()
+    )
+    assert row.boxes == (RIGHT, (), ())
 
 
 def test_boxes_behind_the_cut_are_cut_too() -> None:

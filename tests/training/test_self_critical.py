@@ -11,7 +11,13 @@ from captioner.decoder import AttentionDecoder
 from captioner.encoder import FeatureGrid
 from captioner.training.batches import Batch
 from captioner.training.reward import CiderReward
-from captioner.training.self_critical import advantages, sample_captions, sampled_batch, score_samples
+from captioner.training.self_critical import (
+    advantages,
+    count_repeats,
+    sample_captions,
+    sampled_batch,
+    score_samples,
+)
 from captioner.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY = tiny_vocabulary()
@@ -114,6 +120,24 @@ def test_advantages_by_hand() -> None:
 def test_advantages_sum_to_nothing_for_each_photo() -> None:
     scores = 10 * torch.rand(7, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(advantages(scores).sum(dim=1), torch.zeros(7, dtype=torch.float64))
+
+
+def test_words_said_again_cost_the_penalty() -> None:
+    words = ["<start>", "a", "dog", "dog", "on", "a", "dog", "<end>"]  # "dog" twice too many, once running
+    plain = ["<start>", "a", "dog", "runs", "on", "grass", "<end>", "<pad>"]
+    tokens = torch.tensor([[VOCABULARY.encode(words), VOCABULARY.encode(plain)]])
+    reward = CiderReward({0: [VOCABULARY.encode(["a", "dog", "runs"])], 1: [VOCABULARY.encode(["two", "men"])]})
+    without = score_samples(tokens, [0], [False], reward, VOCABULARY)
+    penalised = score_samples(tokens, [0], [False], reward, VOCABULARY, repeat_penalty=0.5)
+    torch.testing.assert_close(without - penalised, torch.tensor([[1.5, 0.0]]))
+
+
+def test_repeats_are_counted_by_hand() -> None:
+    quiet = {1, 2}
+    assert count_repeats([], quiet) == 0
+    assert count_repeats([1, 7, 2, 1, 8], quiet) == 0  # "a dog on a boat"
+    assert count_repeats([7, 7, 7], quiet) == 4  # two words too many, both running
+    assert count_repeats([1, 1, 7], quiet) == 1  # a function word counts only where it follows itself
 
 
 def drawn_for(photos: tuple[int, ...], views: tuple[int, ...], cells: int) -> Batch:
