@@ -14,10 +14,10 @@ from torch import Tensor
 
 from captioner.decoder import AttentionDecoder
 from captioner.encoder import FeatureGrid
+from captioner.function_words import FUNCTION_WORDS
 from captioner.training.batches import Batch
 from captioner.training.reward import CiderReward
 from captioner.training.rows import mirror_ids
-from captioner.training.stop_words import STOP_WORDS
 from captioner.vocabulary import Vocabulary
 
 
@@ -67,24 +67,24 @@ def score_samples(
         mirrored: which of them were shown mirrored, so that their left is the references' right.
         repeat_penalty: taken off for every content word said again, and for every word said twice running.
     """
-    quiet = frozenset(vocabulary.encode(STOP_WORDS)) | {vocabulary.end}
+    quiet = frozenset(vocabulary.encode(FUNCTION_WORDS)) | {vocabulary.end}
     scores = []
     for photo, turned, own in zip(photos, mirrored, token_ids.tolist(), strict=True):
         rows = [[token for token in row[1:] if token != vocabulary.pad] for row in own]
         scores.append(
             [
                 reward.score(photo, mirror_ids(row, vocabulary) if turned else row)
-                - repeat_penalty * count_repeats(row, quiet)
+                - repeat_penalty * count_repeated_tokens(row, quiet)
                 for row in rows
             ]
         )
     return torch.tensor(scores)
 
 
-def count_repeats(token_ids: Sequence[int], quiet: Collection[int]) -> int:
+def count_repeated_tokens(token_ids: Sequence[int], quiet: Collection[int]) -> int:
     """How often a token that is none of `quiet` comes again, plus how often any token follows itself.
 
-    >>> count_repeats([1, 7, 7, 2, 1, 7], {1, 2})
+    >>> count_repeated_tokens([1, 7, 7, 2, 1, 7], {1, 2})
     3
     """
     spoken = [token for token in token_ids if token not in quiet]

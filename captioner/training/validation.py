@@ -14,6 +14,7 @@ from captioner.attention_health import AttentionHealth, attention_health
 from captioner.beam_search import SearchOptions
 from captioner.captioner import Captioner
 from captioner.training.data import Example
+from captioner.training.repeats import Repeats, count_repeats
 from captioner.training.scoring import quick_cider
 
 WIDTH = 3
@@ -37,12 +38,14 @@ class Validation:
         ciders: CIDEr-D (0 to 10) of each data folder, by name.
         cider: their mean over all photos; what the best epoch is chosen by.
         health: of the attention.
+        repeats: words said twice.
         samples: a few captions.
     """
 
     ciders: dict[str, float]
     cider: float
     health: AttentionHealth
+    repeats: Repeats
     samples: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
@@ -53,6 +56,8 @@ class Validation:
             "effective_cells": self.health.effective_cells,
             "word_difference": self.health.word_difference,
             "collapsed": self.health.collapsed,
+            "said_twice": self.repeats.said_twice_share,
+            "in_a_row": self.repeats.in_a_row_share,
             "samples": list(self.samples),
         }
 
@@ -79,4 +84,5 @@ def validate(
         ciders[name] = quick_cider({filename: texts[filename] for filename in references}, references)
         weighted += ciders[name] * len(references)
     samples = tuple(texts.values())[:: max(1, len(texts) // 7)][:7]
-    return Validation(ciders, weighted / len(places), attention_health(best), samples)
+    repeats = count_repeats(texts.values())
+    return Validation(ciders, weighted / len(places), attention_health(best), repeats, samples)

@@ -13,7 +13,7 @@ from captioner.training.batches import Batch
 from captioner.training.reward import CiderReward
 from captioner.training.self_critical import (
     advantages,
-    count_repeats,
+    count_repeated_tokens,
     sample_captions,
     sampled_batch,
     score_samples,
@@ -134,10 +134,10 @@ def test_words_said_again_cost_the_penalty() -> None:
 
 def test_repeats_are_counted_by_hand() -> None:
     quiet = {1, 2}
-    assert count_repeats([], quiet) == 0
-    assert count_repeats([1, 7, 2, 1, 8], quiet) == 0  # "a dog on a boat"
-    assert count_repeats([7, 7, 7], quiet) == 4  # two words too many, both running
-    assert count_repeats([1, 1, 7], quiet) == 1  # a function word counts only where it follows itself
+    assert count_repeated_tokens([], quiet) == 0
+    assert count_repeated_tokens([1, 7, 2, 1, 8], quiet) == 0  # "a dog on a boat"
+    assert count_repeated_tokens([7, 7, 7], quiet) == 4  # two words too many, both running
+    assert count_repeated_tokens([1, 1, 7], quiet) == 1  # a function word counts only where it follows itself
 
 
 def drawn_for(photos: tuple[int, ...], views: tuple[int, ...], cells: int) -> Batch:

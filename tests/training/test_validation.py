@@ -93,7 +93,8 @@ def test_the_record_holds_plain_numbers(captioner: Captioner, source: Pixels) ->
     assert validation.health == health
     record = json.loads(json.dumps(validation.record()))
     assert set(record) == {
-        "val_cider", "val_ciders", "effective_cells", "word_difference", "collapsed", "samples"
+        "val_cider", "val_ciders", "effective_cells", "word_difference", "collapsed", "said_twice",
+        "in_a_row", "samples"
     }  # fmt: skip
     assert record["effective_cells"] == health.effective_cells
     assert record["val_ciders"] == {"ours": record["val_cider"]}
