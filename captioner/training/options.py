@@ -56,7 +56,7 @@ class TrainOptions:
         max_words: longer captions are cut to this many words in training.
         patience: epochs without a better validation CIDEr before stopping.
         seed: of everything random.
-        compile: let torch.compile fuse the frozen stages and the attention (about twice as fast on CPUs).
+        compile: let torch.compile fuse the attention (faster on some CPUs, slower on others).
         keep_epochs: keep the checkpoint of every epoch in `run`, to be averaged (see `average_checkpoints`).
         save_minutes: how often resumable state is written.
         watch: photos to caption now and then while the model learns, and when (see watching.py); None for none.
