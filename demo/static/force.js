@@ -54,8 +54,7 @@ function rivalRow(desk, rival, before, own, place) {
   row.style.setProperty("--sw-share", rival.probability);
   if (desk.ask && rival.word) {
     const words = [...before, rival.word];
-    const parts = filledWith(desk.t("force_label"), { word: name, probability: share }).map((part) => (typeof part === "string" ? make("span", "sw-said", part) : part));
-    const force = button("sw-force", parts, { title: desk.t("force_title", { words: phrase(words) }) });
+    const force = button("sw-force", namedBy(desk.t("force_label"), { word: name, probability: share }), { title: desk.t("force_title", { words: phrase(words) }) });
     force.addEventListener("click", () => goOn(desk, words, place));
     row.append(force);
   } else row.append(make("span", "sw-force", [name, share]));

@@ -29,6 +29,11 @@ function filledWith(template, values) {
   });
 }
 
+// The same, of which only the values are seen and all is said.
+function namedBy(template, values) {
+  return filledWith(template, values).map((part) => (typeof part === "string" ? make("span", "sw-said", part) : part));
+}
+
 function help(text) {
   return make("p", "sw-help", text);
 }

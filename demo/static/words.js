@@ -43,8 +43,7 @@ function listenToWords(desk, list) {
 // A word and its probability as a button; what only its label says is not seen.
 function wordChip(desk, word, given, attributes) {
   const seen = { word: spoken(word.word, "sw-word-text"), probability: make("span", "sw-word-share", percent(word.probability)) };
-  const parts = filledWith(desk.t(given ? "chip_given" : "chip_label"), seen).map((part) => (typeof part === "string" ? make("span", "sw-said", part) : part));
-  const chip = button(given ? "sw-word sw-given-word" : "sw-word", parts, attributes);
+  const chip = button(given ? "sw-word sw-given-word" : "sw-word", namedBy(desk.t(given ? "chip_given" : "chip_label"), seen), attributes);
   chip.style.setProperty("--sw-share", word.probability);
   return chip;
 }

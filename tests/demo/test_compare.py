@@ -368,15 +368,15 @@ class TestVisit:
             assert all("Failed to load resource" in said for said in watch.errors)
             watch.errors.clear()
 
-    def test_without_a_server_it_says_so(self, browser: Browser) -> None:
+    def test_without_a_server_it_is_not_there(self, browser: Browser) -> None:
         captioner = ColourCaptioner()
         view = build_view(captioner.describe(half_red()), half_red(), "nothing")
         page = browser.new_page()
         page.set_content("<div class=sw-viewer></div>")
         start = f"mountViewer(document.querySelector('.sw-viewer'), {json.dumps(text.read_languages())}, null)"
         page.add_script_tag(content=f"{viewer_script()}\n{start}({json.dumps(view)});")
-        page.locator("#sw-tab-compare").click()
-        expect(page.locator("#sw-panel-compare")).to_have_text(text.VIEWER["compare_offline"])
+        expect(page.locator("#sw-tab-words")).to_be_visible()
+        expect(page.locator("#sw-tab-compare")).to_have_count(0)
         page.close()
 
     def test_on_a_phone_the_photos_are_stacked_and_nothing_is_cut_off(self, small: Page) -> None:
