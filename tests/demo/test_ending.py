@@ -180,12 +180,18 @@ def test_a_forked_process_dies_of_its_own_signal(tmp_path: Path) -> None:
         "import os, signal, sys, time\nfrom pathlib import Path\nfrom demo.ending import ended_by_signals\n"
         f"with ended_by_signals(Path({str(tmp_path)!r})):\n"
         "    child = os.fork()\n"
-        "    if not child:\n        while True: time.sleep(0.1)\n"
-        "    os.kill(child, signal.SIGTERM)\n"
+        "    if not child:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"  # from outside it could come too early, and be lost by Python
+        "        time.sleep(60)\n"
         "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", command], cwd=Path(app.__file__).parent, capture_output=True, text=True, check=True
+        [sys.executable, "-c", command],
+        cwd=Path(app.__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     assert done.stdout == f"{-signal.SIGTERM}\n"
     assert (tmp_path / "photo").exists()
