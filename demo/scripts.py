@@ -106,7 +106,8 @@ new Function("element", "props", "server", props.kit.script + props.connect)(ele
 # Connects viewer.js to Gradio.
 CONNECT_VIEWER = """
 const ask = withPatience(askServer("answer", props.texts));
-const box = document.querySelector(".sw-photo-box");
+const box = make("div", "sw-photo-box");
+putInPlace(box, ".sw-photo-place");
 const show = mountViewer(element.querySelector(".sw-viewer"), props.texts, ask, props.kit, sendPhoto, box);
 if (!show.restore()) show(props.value);
 hearExamples(show.take, show.untaken);

@@ -18,5 +18,5 @@ HEADER_TEMPLATE = """
       lang="{{this.code}}">{{this.name}}</button>{{/each}}
   </div></header>
 """
-PHOTO_BOX_TEMPLATE = '<div class="sw-photo-box"></div>'
+PHOTO_BOX_TEMPLATE = '<div class="sw-photo-place"></div>'
 PRIVACY_TEMPLATE = '<p class="sw-privacy" data-sw-text="privacy">{{words}}</p>'

@@ -22,6 +22,17 @@ async function photoInClipboard() {
   throw new Refusal(items.length ? "photo_link" : "photo_nothing");
 }
 
+// Put a node into a place on the page, which may be made later than the viewer.
+function putInPlace(node, selector) {
+  const put = () => {
+    const place = document.querySelector(selector);
+    if (place) place.append(node);
+    return Boolean(place);
+  };
+  if (put()) return;
+  new MutationObserver((_, observer) => put() && observer.disconnect()).observe(document.body, { childList: true, subtree: true });
+}
+
 // node: filled here. take: called with a file. remove: called when the photo is to go. camera: opens it. say: says a sentence
 // by its key. Gives what shows the photo at an address, or none.
 function mountPhotoBox(node, { take, remove, camera, say }) {

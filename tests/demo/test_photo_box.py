@@ -112,6 +112,27 @@ def test_every_photo_of_a_folder_may_be_chosen_and_more() -> None:
 
 
 @pytest.mark.browser
+def test_the_box_comes_though_its_place_is_made_last(browser: Browser, scripted_address: str) -> None:
+    context = browser.new_context()
+    context.add_init_script(
+        """const find = document.querySelector.bind(document);
+        let asked = false;
+        document.querySelector = (selector) => {
+            if (selector !== ".sw-photo-place" || asked) return find(selector);
+            asked = true;
+            return null;
+        };"""
+    )
+    page = context.new_page()
+    page.goto(scripted_address)
+    page.locator(".sw-viewer[data-kind]").wait_for()
+    page.locator("body").evaluate("body => body.append(document.createElement('p'))")
+    choose(page, TALL)
+    has_result(page, TALL)
+    context.close()
+
+
+@pytest.mark.browser
 class TestButtons:
     def test_the_upload_button_opens_the_dialog_and_keeps_the_result(self, desktop: Visit) -> None:
         page, _ = desktop
