@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -65,6 +66,7 @@ def ended_by_signals(folder: Path | None) -> Iterator[None]:
 def end_page(page: Any) -> None:
     """Stop the model's work, end every stream, delete the uploads, and wait for all that, some seconds at most."""
     page.scheduler.close(MODEL_PATIENCE)
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # that a stream is cut off is no fault to log
     if page.is_running:
         page.server.config.timeout_graceful_shutdown = STREAM_PATIENCE  # else an open stream holds it up for ever
         page.close(verbose=False)

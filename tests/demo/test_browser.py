@@ -220,7 +220,6 @@ def test_a_broken_file_is_one_sentence_and_the_next_photo_works(desktop: Visit, 
     problem = page.get_by_role("alert").filter(has_text="broken.png")
     expect(problem).to_contain_text(text.VIEWER["problem_title"])
     assert str(gradio_folder) not in page.locator("body").inner_text()
-    clear(page)
     give(page)
     assert words(page) == list(RED_DOG)
 

@@ -77,6 +77,12 @@ class Started:
         return self.process.returncode, said
 
 
+def hear_signals() -> None:
+    """Take back what a shell does to a process in the background: it does not hear Ctrl+C, or with nohup a hang-up."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def started(folder: Path, *before: str, **environment: str) -> Iterator[Started]:
     port = free_port()
@@ -88,6 +94,7 @@ def started(folder: Path, *before: str, **environment: str) -> Iterator[Started]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_signals,
     )
     try:
         yield Started(process, f"http://127.0.0.1:{port}", folder)

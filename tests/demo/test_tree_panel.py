@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -302,15 +301,15 @@ def test_an_end_is_nothing_to_go_on_from(desktop: Visit) -> None:
     expect(page.locator(".sw-card-go")).to_contain_text(SAY["go_on_end"])
 
 
-def test_a_refusal_is_a_sentence_by_the_button_and_nothing_is_lost(desktop: Visit, gradio_folder: Path) -> None:
+def test_a_refusal_is_a_sentence_by_the_button_and_nothing_is_lost(desktop: Visit) -> None:
     page, _ = desktop
-    give(page, "gone.png")
+    give(page)
     open_tree(page)
     click_branch(page, f"a {PRUNED}")
-    for file in gradio_folder.rglob("gone.png"):
-        file.unlink()
+    refusal = {"kind": "problem", "message": "Not today."}
+    page.route("**/component_server**", lambda route: route.fulfill(json=refusal))
     page.get_by_role("button", name=SAY["go_on"]).click()
-    expect(page.locator(".sw-card .sw-forcing-problem")).to_have_text(text.PHOTO_GONE)
+    expect(page.locator(".sw-card .sw-forcing-problem")).to_have_text("Not today.")
     assert words(page) == list(RED_DOG)
     assert card(page) == f"a {PRUNED}"
 
