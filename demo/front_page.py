@@ -58,7 +58,7 @@ class FrontPage:
 
     async def _answer(self, begun: Message, content: bytes, send: Send) -> None:
         for place, put in self._put.items():
-            content = place.sub(lambda _, put=put: put, content, count=1)
+            content = place.sub(put.replace(b"\\", rb"\\"), content, count=1)
         headers = [(name, value) for name, value in begun["headers"] if name.lower() != b"content-length"]
         await send({**begun, "headers": [*headers, (b"content-length", str(len(content)).encode("ascii"))]})
         await send({"type": "http.response.body", "body": content})

@@ -158,6 +158,7 @@ def launch_page(page: Any, host: str, port: int, options: GuardOptions | None = 
             "lifespan": _meanwhile,
         },
         max_threads=THREADS,
+        _frontend=False,  # else it asks for the page itself, and ends where that takes longer than 3 s
     )
     return page_address(host, port)
 
