@@ -181,9 +181,9 @@ def run_ray(options: argparse.Namespace, search: SearchOptions) -> int:
 
     if options.begin or options.json or options.save is not None or options.batch is not None:
         raise SearchError("expected --ray without --begin, --json, --save and --batch: its rows hold the captions")
-    require_ray()
     photos = find(*(place for place in options.photos if isinstance(place, Path)))
     places: list[Path | str] = [*photos, *(place for place in options.photos if isinstance(place, str))]
+    require_ray()
     from captioner.checkpoint import default_checkpoint
     from captioner.collection.options import CollectionOptions
     from captioner.serving.dataset import caption_dataset

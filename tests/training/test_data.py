@@ -75,11 +75,11 @@ def test_captioned_photos_keep_their_labels(tmp_path: Path) -> None:
     assert example.labels == (Label("dog", ((0.0, 0.0, 0.5, 1.0),)),)
 
 
-def test_boxes_of_what_is_no_label_are_passed_over(tmp_path: Path) -> None:
+def test_boxes_that_name_more_than_the_labels_are_anothers(tmp_path: Path) -> None:
     own = {"kind": "human", "squashed": True, "boxes_of": "person only", "source": "somewhere", "labels": ["dog"]}
     content = [{**record("a.png"), **own, "boxes": [[0, 0, 4, 6, "person"], [0, 0, 8, 12, "dog"]]}]
     (example,) = load_data(write_folder(tmp_path / "d", content, ("a.png",))).examples
-    assert example.labels == (Label("dog", ((0.0, 0.0, 0.5, 1.0),)),)
+    assert example.labels == (Label("dog"),)
 
 
 def test_phrases_come_to_their_photo(tmp_path: Path) -> None:

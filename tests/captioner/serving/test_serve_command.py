@@ -14,11 +14,12 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
 
 
-@pytest.mark.parametrize("arguments", [["serve"], ["caption", "photo.png", "--ray", "out"]])
+@pytest.mark.parametrize("arguments", [["serve"], ["caption", "{folder}", "--ray", "out"]])
 def test_without_ray_it_is_one_sentence(
-    arguments: list[str], without_ray: None, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], without_ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 2
+    photo().save(tmp_path / "photo.png")
+    assert main([argument.format(folder=tmp_path) for argument in arguments]) == 2
     said = capsys.readouterr().err
     assert "pip install -r captioner/serving/requirements.txt" in said
     assert said.count("\n") == 1
