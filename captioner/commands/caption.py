@@ -141,10 +141,11 @@ def opened_photos(places: Sequence[Path], failures: list[str]) -> Iterator[tuple
         for path in paths:
             try:
                 photo = open_photo(path)
+                preview = path.is_file() and is_preview(path)  # a pipe can be read only once
             except PhotoError as problem:
                 failures.append(str(problem))
                 continue
-            yield path, photo, path.is_file() and is_preview(path)  # a pipe can be read only once
+            yield path, photo, preview
 
 
 def find(*places: Path) -> list[Path]:

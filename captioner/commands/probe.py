@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from captioner.commands.model_flags import add_model_flags, load_model
 from captioner.errors import DataError
+from captioner.json_file import read_json
 
 if TYPE_CHECKING:
     from captioner.training.probing import ProbeReport
@@ -80,7 +81,7 @@ def read_report(file: Path | None, model: str) -> dict[str, object]:
     if file is None or not file.exists():
         return {"model": model}
     try:
-        report = json.loads(file.read_text(encoding="utf-8"))
+        report = read_json(file)
         found = report["model"]
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise DataError(f"{file} is no report of this command: give another file") from problem
